@@ -1,0 +1,99 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+)
+
+// maxStatements bounds the prepared statements per connection. Only texts of
+// varying length (In) could exceed it.
+const maxStatements = 256
+
+// session is one SQLite connection with its prepared statements. One goroutine
+// uses it at a time.
+type session struct {
+	conn *sql.Conn
+	// ready holds the statements not in use. A statement is taken out while
+	// rows are read from it, so that the same text can run inside the loop.
+	ready map[string]*sql.Stmt
+	// shield keeps the context of a caller away from statements: SQLite
+	// answers an interrupted write by rolling back the whole transaction,
+	// which on the writer belongs to many callers.
+	shield bool
+}
+
+func newSession(ctx context.Context, pool *sql.DB) (*session, error) {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &session{conn: conn, ready: map[string]*sql.Stmt{}}, nil
+}
+
+func (s *session) close() {
+	for _, st := range s.ready {
+		st.Close()
+	}
+	s.conn.Close()
+}
+
+func (s *session) take(q string) (*sql.Stmt, error) {
+	if st, ok := s.ready[q]; ok {
+		delete(s.ready, q)
+		return st, nil
+	}
+	return s.conn.PrepareContext(context.Background(), q)
+}
+
+func (s *session) give(q string, st *sql.Stmt) {
+	if _, taken := s.ready[q]; taken {
+		st.Close()
+		return
+	}
+	if len(s.ready) >= maxStatements {
+		for other, old := range s.ready { // any; the map's order will do
+			old.Close()
+			delete(s.ready, other)
+			break
+		}
+	}
+	s.ready[q] = st
+}
+
+// do runs a statement without arguments.
+func (s *session) do(q string) error {
+	_, err := s.exec(context.Background(), q, nil)
+	return err
+}
+
+func (s *session) exec(ctx context.Context, q string, args []any) (int64, error) {
+	if s.shield {
+		ctx = context.Background()
+	}
+	st, err := s.take(q)
+	if err != nil {
+		return 0, err
+	}
+	res, err := st.ExecContext(ctx, args...)
+	s.give(q, st)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (s *session) query(ctx context.Context, q string, args []any) (*sql.Rows, func(), error) {
+	if s.shield {
+		ctx = context.Background()
+	}
+	st, err := s.take(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := st.QueryContext(ctx, args...)
+	if err != nil {
+		s.give(q, st)
+		return nil, nil, err
+	}
+	return rows, func() { s.give(q, st) }, nil
+}
