@@ -22,7 +22,9 @@
 //   - A panic rolls back and goes on in the caller.
 //
 // When Update returns nil, the change is on disk. When it returns an error,
-// nothing of it is.
+// nothing of it is; with one exception that no client of a server can avoid:
+// if the connection to PostgreSQL breaks during the commit, the answer is
+// Unavailable although the change may have been made.
 //
 // # Group commit
 //
@@ -202,6 +204,11 @@ func (d *DB) run(ctx context.Context, what string, engine running, fn func(tx *T
 	err := engine(ctx, func(r runner) error {
 		tx = &Tx{Now: d.Now(), ctx: ctx, run: r, name: d.engine.name()}
 		fnErr = call(fn, tx)
+		if fnErr != nil && lostRace(tx.failed) && !lostRace(fnErr) {
+			// The function made an error of its own of it; the engine must
+			// see the cause to try again.
+			return fmt.Errorf("%w (%w)", fnErr, tx.failed)
+		}
 		return fnErr
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ const (
 	lockTimeout      = 10 * time.Second
 	idleInTxTimeout  = 60 * time.Second
 	connectTimeout   = 5 * time.Second
+	longestTx        = 5 * time.Minute
 )
 
 // Retries after a serialisation failure or a deadlock.
@@ -102,8 +103,17 @@ func lostRace(err error) bool {
 	return ok && (e.Code == "40001" || e.Code == "40P01")
 }
 
+// attempt runs fn once. The context of the caller ends waiting and statements,
+// but not the commit: interrupted there, nobody would know the outcome.
 func (p *postgresDB) attempt(ctx context.Context, o *sql.TxOptions, fn func(runner) error) error {
-	tx, err := p.pool.BeginTx(ctx, o)
+	conn, err := p.pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestTx)
+	defer cancel()
+	tx, err := conn.BeginTx(whole, o)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,10 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
+
+	"poststelle/internal/fault"
 )
 
 // maxStatements bounds the prepared statements per connection. Only texts of
@@ -64,6 +68,32 @@ func (s *session) give(q string, st *sql.Stmt) {
 func (s *session) do(q string) error {
 	_, err := s.exec(context.Background(), q, nil)
 	return err
+}
+
+// checkpoint moves the write-ahead log into the file and empties it.
+func (s *session) checkpoint(ctx context.Context) error {
+	// The first round makes the connection look at the log as it is now.
+	// Without it, one that has not read since somebody else wrote finds
+	// itself busy until the time-out.
+	for _, mode := range []string{"passive", "truncate"} {
+		rows, release, err := s.query(ctx, "pragma wal_checkpoint("+mode+")", nil)
+		if err != nil {
+			return err
+		}
+		var busy, pages, moved int
+		if rows.Next() {
+			err = rows.Scan(&busy, &pages, &moved)
+		}
+		err = errors.Join(err, rows.Err(), rows.Close())
+		release()
+		if err != nil {
+			return err
+		}
+		if mode == "truncate" && busy != 0 {
+			return fmt.Errorf("the write-ahead log is in use: %w", fault.Unavailable)
+		}
+	}
+	return nil
 }
 
 func (s *session) exec(ctx context.Context, q string, args []any) (int64, error) {

@@ -159,19 +159,17 @@ func (s *sqliteDB) migrator(ctx context.Context) (*sql.DB, error) {
 }
 
 func (s *sqliteDB) scrub(ctx context.Context) error {
-	pool, err := s.migrator(ctx)
+	pool, err := sql.Open("sqlite", sqliteDSN(s.path, false))
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	var busy, pages, moved int
-	if err := pool.QueryRowContext(ctx, "pragma wal_checkpoint(truncate)").Scan(&busy, &pages, &moved); err != nil {
+	c, err := newSession(ctx, pool)
+	if err != nil {
 		return err
 	}
-	if busy != 0 {
-		return fmt.Errorf("a reader holds the write-ahead log: %w", fault.Unavailable)
-	}
-	return nil
+	defer c.close()
+	return c.checkpoint(ctx)
 }
 
 func (s *sqliteDB) close() error {
@@ -183,7 +181,7 @@ func (s *sqliteDB) close() error {
 	}
 	var err error
 	if s.present() == nil {
-		err = s.w.s.do("pragma wal_checkpoint(truncate)")
+		err = s.w.s.checkpoint(context.Background())
 	}
 	s.w.s.close()
 	return errors.Join(err, s.readers.Close(), s.writes.Close())
