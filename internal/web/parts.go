@@ -1,0 +1,132 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strings"
+
+	"poststelle/internal/fault"
+)
+
+// PartReader reads a multipart form (RFC 7578) part by part, without temporary
+// files. Read each part before asking for the next.
+type PartReader struct {
+	mr    *multipart.Reader
+	n     int
+	wrong []fault.Field
+}
+
+// Part is one field or one file of a multipart form.
+type Part struct {
+	// Name is the name of the field.
+	Name string
+	// IsFile says that the part came from a file input. A file input left
+	// empty sends a file without name and content.
+	IsFile bool
+	// FileName is what the browser sent, made harmless by FileName; "" if it
+	// sent none.
+	FileName string
+	// Type is the media type that the browser claims, without parameters.
+	Type string
+
+	pr *PartReader
+	p  *multipart.Part
+}
+
+// Parts begins to read a multipart form. The route's BodyLimit holds for the
+// whole. A header that is no multipart form with a proper boundary (RFC 2046,
+// 5.1.1) gives 400.
+func Parts(r *http.Request) (*PartReader, error) {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "multipart/form-data" || !properBoundary(params["boundary"]) || r.Body == nil {
+		return nil, status(http.StatusBadRequest)
+	}
+	return &PartReader{mr: multipart.NewReader(r.Body, params["boundary"])}, nil
+}
+
+func properBoundary(b string) bool {
+	return b != "" && len(b) <= 70 && !strings.HasSuffix(b, " ") &&
+		strings.Trim(b, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'()+_,-./:=? ") == ""
+}
+
+// Next returns the next part, io.EOF after the last. A form that breaks off is
+// fault.Invalid (web.upload.cut), more than 100 parts fault.TooLarge.
+func (pr *PartReader) Next() (*Part, error) {
+	p, err := pr.mr.NextRawPart()
+	if err == io.EOF {
+		return nil, io.EOF
+	}
+	if err != nil {
+		return nil, partError(err)
+	}
+	if pr.n++; pr.n > MaxParts {
+		return nil, fault.With(fault.TooLarge, "web.form.many")
+	}
+	disp, params, err := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
+	name := params["name"]
+	if err != nil || disp != "form-data" || name == "" || !cleanName(name) {
+		return nil, status(http.StatusBadRequest)
+	}
+	switch strings.ToLower(p.Header.Get("Content-Transfer-Encoding")) {
+	case "", "7bit", "8bit", "binary": // RFC 7578, 4.7: no other one in use
+	default:
+		return nil, status(http.StatusBadRequest)
+	}
+	claimed, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type"))
+	if strings.HasPrefix(claimed, "multipart/") {
+		return nil, status(http.StatusBadRequest)
+	}
+	out := &Part{Name: name, Type: claimed, pr: pr, p: p}
+	if sent, ok := params["filename"]; ok {
+		out.IsFile = true
+		if sent != "" {
+			out.FileName = FileName(sent)
+		}
+	}
+	return out, nil
+}
+
+// Invalid returns the fields whose text had to be repaired so far as one
+// fault.Invalid error, or nil.
+func (pr *PartReader) Invalid() error { return fault.Fields(pr.wrong...) }
+
+// Read reads the content of a file. It ends with fault.TooLarge at the limit
+// of the route and with fault.Invalid when the upload breaks off, so nobody
+// takes half a file for a whole one.
+func (p *Part) Read(b []byte) (int, error) {
+	n, err := p.p.Read(b)
+	if err != nil && err != io.EOF {
+		err = partError(err)
+	}
+	return n, err
+}
+
+// Value reads the text of a field, at most 64 KiB, cleaned as in Values.
+func (p *Part) Value() (string, error) {
+	data, err := io.ReadAll(io.LimitReader(p, MaxField+1))
+	if err != nil {
+		return "", err
+	}
+	if len(data) > MaxField {
+		return "", fault.With(fault.TooLarge, "web.field.long")
+	}
+	text, complaint := cleanText(string(data))
+	p.pr.wrong = complain(p.pr.wrong, p.Name, complaint)
+	return text, nil
+}
+
+func partError(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return bodyError(err)
+	}
+	if errors.Is(err, multipart.ErrMessageTooLarge) {
+		return &fault.Error{Kind: fault.TooLarge, Err: err}
+	}
+	if strings.HasPrefix(err.Error(), "malformed MIME header") {
+		return status(http.StatusBadRequest)
+	}
+	return bodyError(err)
+}
