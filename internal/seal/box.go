@@ -50,11 +50,7 @@ func ParsePrivate(b []byte) (Private, error) {
 	if len(b) != 1+32 || b[0] != suite {
 		return Private{}, ErrKey
 	}
-	k, err := hpke.MLKEM768P256().NewPrivateKey(b[1:])
-	if err != nil {
-		return Private{}, ErrKey
-	}
-	return Private{k}, nil
+	return Private{must(hpke.MLKEM768P256().NewPrivateKey(b[1:]))}, nil // any 32 bytes are a seed
 }
 
 // Bytes returns the suite byte and the key (1250 bytes in all); nil for the
@@ -109,10 +105,7 @@ func (p Public) SealBox(plaintext, ad []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal: box: %w", err)
 	}
-	ct, err := s.Seal(ad, plaintext)
-	if err != nil {
-		return nil, fmt.Errorf("seal: box: %w", err)
-	}
+	ct := must(s.Seal(ad, plaintext)) // fails only after 2^96 messages
 	b := make([]byte, 0, len(plaintext)+boxOverhead)
 	b = append(b, suite)
 	b = append(b, enc...)

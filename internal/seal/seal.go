@@ -71,9 +71,12 @@ const (
 	secret = "[secret]"
 )
 
-// Key is a symmetric key of 256 bits. It prints as "[secret]" under every verb
-// and in logs, and refuses to be marshalled as text or JSON; code that must
-// store it says so by slicing: k[:].
+// Key is a symmetric key of 256 bits. It prints as "[secret]" and refuses to be
+// marshalled as text, JSON or gob; code that must store it says so by slicing:
+// k[:]. Package fmt leaves two holes that no type can close: it does not ask
+// the methods of a value in an unexported field, nor for %p (which vet refuses).
+// So a struct that keeps a Key in an unexported field needs a String of its own
+// if it may ever be printed.
 type Key [32]byte
 
 // NewKey draws a key at random.

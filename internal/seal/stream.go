@@ -109,7 +109,7 @@ func (s *stream) seal(b []byte, real int, final bool) {
 func (s *stream) open(dst, sealed []byte, final bool) ([]byte, error) {
 	s.next(final)
 	plain, err := s.aead.Open(dst, s.nonce[:], sealed, s.ad)
-	if err != nil || len(plain) < countSize {
+	if err != nil || len(plain) <= countSize { // a chunk has payload
 		return nil, ErrForged
 	}
 	payload := plain[countSize:]
