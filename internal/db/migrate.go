@@ -12,8 +12,6 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-
-	"poststelle/internal/fault"
 )
 
 // Migrations are the numbered, append-only, forward-only changes of one
@@ -43,8 +41,8 @@ var (
 )
 
 // Migrate brings the tables of the given domains up to date, in order. It can
-// be called at every start, and by several processes at once. A migration that
-// fails leaves nothing of itself.
+// be called at every start; on PostgreSQL also by several processes at once, who
+// wait for each other. A migration that fails leaves nothing of itself.
 func (d *DB) Migrate(ctx context.Context, all ...Migrations) error {
 	if d.closed.Load() {
 		return fmt.Errorf("db: migrate: %w", errClosed)
@@ -183,8 +181,8 @@ func (d *DB) Columns(ctx context.Context) ([]Column, error) {
 		}, q)
 		return err
 	})
-	if err != nil && fault.KindOf(err) == fault.Internal {
+	if err != nil {
 		return nil, fmt.Errorf("db: columns: %w", err)
 	}
-	return columns, err
+	return columns, nil
 }

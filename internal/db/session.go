@@ -17,8 +17,8 @@ const maxStatements = 256
 // uses it at a time.
 type session struct {
 	conn *sql.Conn
-	// ready holds the statements not in use. A statement is taken out while
-	// rows are read from it, so that the same text can run inside the loop.
+	// ready holds the statements not in use; one is taken out while it runs
+	// and while rows are read from it.
 	ready map[string]*sql.Stmt
 	// shield keeps the context of a caller away from statements: SQLite
 	// answers an interrupted write by rolling back the whole transaction,

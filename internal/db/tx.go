@@ -33,15 +33,28 @@ type Tx struct {
 	done   bool
 }
 
-var errDone = errors.New("db: the transaction has ended")
+var (
+	errDone = errors.New("db: the transaction has ended")
+	errOpen = errors.New("db: rows of an earlier query are still open")
+	errTime = errors.New("db: a time is stored as milliseconds, see Millis")
+)
 
-// ready tells why a statement cannot be run.
-func (tx *Tx) ready(ctx context.Context) error {
+// ready tells why a statement cannot be run. What PostgreSQL would refuse is
+// refused on SQLite too, so that the tests of one speak for both.
+func (tx *Tx) ready(ctx context.Context, args []any) error {
 	switch {
 	case tx.done:
 		return errDone
 	case tx.failed != nil:
 		return tx.failed
+	case len(tx.open) > 0:
+		return tx.fail(ctx, errOpen)
+	}
+	for _, a := range args {
+		switch a.(type) {
+		case time.Time, *time.Time:
+			return tx.fail(ctx, errTime)
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return tx.fail(ctx, err)
@@ -74,7 +87,7 @@ func (tx *Tx) end() {
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(ctx context.Context, q string, args ...any) (rows int64, err error) {
-	if err := tx.ready(ctx); err != nil {
+	if err := tx.ready(ctx, args); err != nil {
 		return 0, err
 	}
 	rows, err = tx.run.exec(ctx, q, args)
@@ -85,10 +98,10 @@ func (tx *Tx) Exec(ctx context.Context, q string, args ...any) (rows int64, err 
 }
 
 // Query runs a statement that returns rows. The caller closes them; what is
-// left open is closed at the end of the transaction. On PostgreSQL no other
-// statement can run until then: collect first, then go on (see Collect).
+// left open is closed at the end of the transaction. No other statement can
+// run until then: collect first, then go on (see Collect).
 func (tx *Tx) Query(ctx context.Context, q string, args ...any) (*Rows, error) {
-	if err := tx.ready(ctx); err != nil {
+	if err := tx.ready(ctx, args); err != nil {
 		return nil, err
 	}
 	rows, release, err := tx.run.query(ctx, q, args)
