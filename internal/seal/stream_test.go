@@ -81,6 +81,25 @@ func TestSeal_IsTheReferenceEncoding(t *testing.T) {
 	})
 }
 
+// TestSeal_ChunksOfPadding: from 4 MiB on, Padmé may add whole chunks.
+func TestSeal_ChunksOfPadding(t *testing.T) {
+	k := seal.Key(fixed("key", 32))
+	p := refPlace{testPlace.Tenant, testPlace.Message, testPlace.Part}
+	for _, n := range []int{4<<20 + 1, 4<<20 + 65536, 4<<20 + 65537, 8<<20 + 1} {
+		plain := text(n)
+		got := seal.Seal(k, testPlace, plain)
+		if !bytes.Equal(got, refSeal(k[:], got[2:18], p, plain)) {
+			t.Errorf("Seal of %d bytes differs from the reference", n)
+		}
+		var b bytes.Buffer
+		w, _ := seal.NewWriter(&b, k, testPlace)
+		w.Write(plain)
+		if err := w.Close(); err != nil || !bytes.Equal(b.Bytes(), refSeal(k[:], b.Bytes()[2:18], p, plain)) {
+			t.Errorf("Writer's stream of %d bytes differs from the reference, %v", n, err)
+		}
+	}
+}
+
 func TestOpen_RefusesEveryChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := seal.NewKey()
@@ -122,8 +141,8 @@ func TestSealedSize_OfThePage(t *testing.T) {
 
 func TestWriter_EveryWriteMayFail(t *testing.T) {
 	k := seal.NewKey()
-	plain := text(2*131072 + 1) // header, four full chunks and one with padding
-	for at := range 6 {
+	plain := text(4<<20 + 1) // header, 64 full chunks, one with padding, one of padding
+	for _, at := range []int{0, 1, 2, 64, 65, 66} {
 		for _, copying := range []bool{false, true} {
 			f := &failing{at: at}
 			w, err := seal.NewWriter(f, k, testPlace)

@@ -93,7 +93,7 @@ func (g *generator) stream(name string, n int, valid bool, edit func(*vector)) {
 
 func (g *generator) streams() {
 	const c, s = 65536, 65556 // payload and sealed size of a chunk
-	for _, n := range []int{0, 1, 255, 256, 257, 1000, 4096, c - 1, c, c + 1, 2*c - 1, 2 * c, 2*c + 1, 3*c + 5} {
+	for _, n := range []int{0, 1, 255, 256, 257, 1000, 4096, c - 1, c, c + 1, 2*c - 1, 2 * c, 2*c + 1, 3*c + 5, 4<<20 + 1, 4<<20 + c} {
 		g.stream(fmt.Sprintf("size-%d", n), n, true, nil)
 	}
 	for _, p := range []refPlace{{"", "", ""}, {"ä", "ß-€", "file/18446744073709551615"}} {
@@ -190,6 +190,20 @@ func (g *generator) streams() {
 	edit("form-early-end", 2*c-1, func(v *vector) { // pad is 2·65536, the padding is missing
 		v.Chunks[1].Final, v.Chunks[1].Pad = 1, 0
 	})
+
+	// 64 full chunks, one with a real byte, one of padding.
+	const huge = 4<<20 + 1
+	edit("form-padding-too-short", huge, func(v *vector) { v.Chunks = v.Chunks[:65]; v.Chunks[64].Final = 1 })
+	edit("form-padding-too-long", huge, func(v *vector) {
+		v.Chunks[65].Final = 0
+		v.Chunks = append(v.Chunks, vectorChunk{Index: 66, Final: 1, Pad: c})
+	})
+	edit("form-padding-then-real", huge, func(v *vector) {
+		v.Size++
+		v.Chunks[65].Count, v.Chunks[65].From, v.Chunks[65].Real, v.Chunks[65].Pad = 1, huge, 1, c-1
+	})
+	edit("pad-chunk-not-zero", huge, chunk(65, func(c *vectorChunk) { c.Fill = 1 }))
+	edit("cut-chunk-of-padding", huge, pieces([2]int{0, 18 + 65*s}))
 
 	other := func(i int, to string) func(*vector) {
 		return func(v *vector) { v.OpenPlace = v.Place; v.OpenPlace[i] = to }

@@ -91,7 +91,7 @@ func (v vector) build(t testing.TB) []byte {
 	t.Helper()
 	salt := unhex(t, v.Salt)
 	b := refHeader(salt)
-	plain := text(max(v.Size, 1<<18))
+	plain := text(max(v.Size, 1<<18) + 1)
 	for _, c := range v.Chunks {
 		payload := append(bytes.Clone(plain[c.From:c.From+c.Real]), bytes.Repeat([]byte{c.Fill}, c.Pad)...)
 		b = append(b, refSealChunk(unhex(t, v.Key), salt, v.Place, c.Index, c.Final, c.Count, payload)...)
@@ -277,8 +277,10 @@ func (v vector) partial(t *testing.T, got, want []byte) {
 		return
 	}
 	full := text(max(v.Size, 1<<18))
-	// A stream sealed with the key but not canonical may end in a short chunk.
-	if whole := len(got)%65536 == 0; !whole && !strings.HasPrefix(v.Name, "stream/form-") || !bytes.HasPrefix(full, got) {
+	// The chunk with the last real byte is short and good, if what is wrong
+	// comes after it.
+	short := strings.HasPrefix(v.Name, "stream/form-") || v.Size == 4<<20+1
+	if len(got)%65536 != 0 && !short || !bytes.HasPrefix(full, got) {
 		t.Errorf("%d bytes came out before the error", len(got))
 	}
 	if len(got) > len(want) {
