@@ -1,0 +1,398 @@
+package vault
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"poststelle/internal/db"
+	"poststelle/internal/fault"
+)
+
+// Roles of staff.
+const (
+	RoleClerk    = "clerk"
+	RoleLead     = "lead"
+	RoleAdmin    = "admin"
+	RoleOperator = "operator" // only in the operator's own tenant; never a member of an authority's mailbox
+)
+
+// StaffSpec is a new person.
+type StaffSpec struct {
+	Tenant, Login, Password, Role string
+	Mail                          string // address for notices to staff; may be ""
+	SecondFactor                  bool
+}
+
+// Enrolment is shown to the new person once. The TOTP fields are empty without a second factor.
+type Enrolment struct {
+	Person              string
+	TOTPSecret, TOTPURL string
+}
+
+// Person is one row of the list of staff.
+type Person struct {
+	ID, Login, Role      string
+	Active, SecondFactor bool
+	Mailboxes            []string // confirmed memberships, sorted
+}
+
+// Member is a membership in a mailbox.
+type Member struct {
+	Person string
+	Since  time.Time
+	Active bool // false while a second administrator has not confirmed it
+}
+
+// admin resolves the token of an administrator of the tenant, or of the console.
+func (v *Vault) admin(token, tenant string) (*grant, error) {
+	g, err := v.grant(token)
+	switch {
+	case err != nil:
+		return nil, err
+	case g.service == ServiceConsole:
+		return g, nil
+	case g.service != "":
+		return nil, fault.Denied
+	case g.tenant != tenant:
+		return nil, fault.NotFound
+	case g.role != RoleAdmin:
+		return nil, fault.Denied
+	}
+	return g, nil
+}
+
+// stillActive repeats in the transaction that the person behind the grant was not disabled meanwhile.
+func stillActive(ctx context.Context, tx *db.Tx, g *grant) error {
+	if g.service != "" {
+		return nil
+	}
+	err := activePerson(ctx, tx, g.tenant, g.person)
+	if errors.Is(err, fault.NotFound) {
+		return fmt.Errorf("person %s: %w", g.person, fault.Denied)
+	}
+	return err
+}
+
+// AddStaff creates a person. token is that of an administrator of the tenant or of the service "console". The login is unique in
+// the tenant without regard to case (fault.Conflict); fault.Invalid names the fields login, password, role.
+func (v *Vault) AddStaff(ctx context.Context, token string, s StaffSpec) (Enrolment, error) {
+	g, err := v.admin(token, s.Tenant)
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("vault: add staff: %w", err)
+	}
+	if err := s.check(); err != nil {
+		return Enrolment{}, fmt.Errorf("vault: add staff: %w", err)
+	}
+	phc, err := v.newPassword(ctx, s.Password)
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("vault: add staff: %w", err)
+	}
+	row := staffRow{id: rand.Text(), role: s.Role, active: true, secondFactor: s.SecondFactor}
+	e := Enrolment{Person: row.id}
+	seed := make([]byte, totpSeed)
+	if s.SecondFactor {
+		rand.Read(seed)
+		e.TOTPSecret, e.TOTPURL = totpURL(s.Login, seed)
+	}
+	login := strings.TrimSpace(s.Login)
+	row.login = v.keys.seal([]byte(login), "login", s.Tenant, row.id)
+	row.password = v.keys.seal(phc, "password", s.Tenant, row.id)
+	row.totp = v.keys.seal(seed, "totp", s.Tenant, row.id)
+	row.mail = v.keys.seal([]byte(s.Mail), "mail", s.Tenant, row.id)
+	err = v.update(ctx, "add staff", func(tx *db.Tx) error {
+		if err := stillActive(ctx, tx, g); err != nil {
+			return err
+		}
+		operator, err := selectOperator(ctx, tx, s.Tenant)
+		if err != nil {
+			return err
+		}
+		if s.Role == RoleOperator && !operator {
+			return fault.Fields(fault.Field{Name: "role", Key: "vault.staff.role-operator"})
+		}
+		if err := insertStaff(ctx, tx, s.Tenant, v.loginKey(s.Tenant, s.Login), row); err != nil {
+			return err
+		}
+		return v.audit(ctx, tx, entry{tenant: s.Tenant, person: g.actor(), action: actionAdd, object: row.id, purpose: s.Role, items: 1})
+	})
+	if err != nil {
+		return Enrolment{}, err
+	}
+	return e, nil
+}
+
+func (s StaffSpec) check() error {
+	var bad []fault.Field
+	if n := len(foldLogin(s.Login)); n == 0 || n > 254 || !utf8.ValidString(s.Login) {
+		bad = append(bad, fault.Field{Name: "login", Key: "vault.staff.login"})
+	}
+	if f, ok := badPassword(s.Password); ok {
+		bad = append(bad, f)
+	}
+	if !slices.Contains([]string{RoleClerk, RoleLead, RoleAdmin, RoleOperator}, s.Role) {
+		bad = append(bad, fault.Field{Name: "role", Key: "vault.staff.role"})
+	}
+	return fault.Fields(bad...)
+}
+
+func badPassword(p string) (fault.Field, bool) {
+	bad := utf8.RuneCountInString(p) < minPassword || len(p) > maxPassword || !utf8.ValidString(p)
+	return fault.Field{Name: "password", Key: "vault.staff.password", Args: []any{"n", minPassword}}, bad
+}
+
+func (v *Vault) newPassword(ctx context.Context, password string) ([]byte, error) {
+	release, err := v.slot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return hashPassword(password, v.cfg.Argon)
+}
+
+// own resolves a token that may change a person's own verifiers, or those of a colleague as administrator.
+func (v *Vault) own(token, tenant, person string) (*grant, error) {
+	if g, err := v.person(token, tenant); err == nil && g.person == person {
+		return g, nil
+	}
+	return v.admin(token, tenant)
+}
+
+// SetPassword replaces a person's password and ends their other sessions. token is that of the person, of an administrator or of
+// the console.
+func (v *Vault) SetPassword(ctx context.Context, token, tenant, person, password string) error {
+	g, err := v.own(token, tenant, person)
+	if err != nil {
+		return fmt.Errorf("vault: set password of %s: %w", person, err)
+	}
+	if f, bad := badPassword(password); bad {
+		return fmt.Errorf("vault: set password of %s: %w", person, fault.Fields(f))
+	}
+	phc, err := v.newPassword(ctx, password)
+	if err != nil {
+		return fmt.Errorf("vault: set password of %s: %w", person, err)
+	}
+	return v.update(ctx, "set password", func(tx *db.Tx) error {
+		if err := stillActive(ctx, tx, g); err != nil {
+			return err
+		}
+		if err := updatePassword(ctx, tx, tenant, person, v.keys.seal(phc, "password", tenant, person)); err != nil {
+			return err
+		}
+		tx.AfterCommit(func() { v.grants.endPerson(tenant, person, token) })
+		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionPassword, object: person, items: 1})
+	})
+}
+
+// RenewSecondFactor draws a new TOTP seed for a person and demands it from now on; their other sessions end.
+func (v *Vault) RenewSecondFactor(ctx context.Context, token, tenant, person string) (Enrolment, error) {
+	g, err := v.own(token, tenant, person)
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("vault: second factor of %s: %w", person, err)
+	}
+	seed := make([]byte, totpSeed)
+	rand.Read(seed)
+	e := Enrolment{Person: person}
+	err = v.update(ctx, "second factor", func(tx *db.Tx) error {
+		if err := stillActive(ctx, tx, g); err != nil {
+			return err
+		}
+		sealed, err := updateTOTP(ctx, tx, tenant, person, v.keys.seal(seed, "totp", tenant, person))
+		if err != nil {
+			return err
+		}
+		login, err := v.keys.open(sealed, "login", tenant, person)
+		if err != nil {
+			return err
+		}
+		e.TOTPSecret, e.TOTPURL = totpURL(string(login), seed)
+		tx.AfterCommit(func() { v.grants.endPerson(tenant, person, token) })
+		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionFactor, object: person, items: 1})
+	})
+	if err != nil {
+		return Enrolment{}, err
+	}
+	return e, nil
+}
+
+// DisableStaff ends a person's access at once: sessions, memberships, verifiers and mail address go; the row stays for the audit
+// and its login stays taken until it expires. It is idempotent.
+func (v *Vault) DisableStaff(ctx context.Context, token, tenant, person string) error {
+	g, err := v.admin(token, tenant)
+	if err != nil {
+		return fmt.Errorf("vault: disable %s: %w", person, err)
+	}
+	return v.update(ctx, "disable staff", func(tx *db.Tx) error {
+		if err := stillActive(ctx, tx, g); err != nil {
+			return err
+		}
+		done, err := disableStaff(ctx, tx, tenant, person)
+		if err != nil || !done {
+			return err
+		}
+		tx.AfterCommit(func() { v.grants.endPerson(tenant, person, "") })
+		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionDisable, object: person, items: 1})
+	})
+}
+
+// Join makes a person a member of a mailbox. token is that of an administrator, who can never join themselves, or of the console.
+// With Config.FourEyes the first call proposes (active is false) and the call of a second administrator confirms. It is idempotent.
+func (v *Vault) Join(ctx context.Context, token, tenant, person, mailbox string) (active bool, err error) {
+	g, err := v.admin(token, tenant)
+	if err != nil {
+		return false, fmt.Errorf("vault: join %s: %w", mailbox, err)
+	}
+	if g.service == "" && g.person == person {
+		return false, fmt.Errorf("vault: join %s: nobody admits themselves: %w", mailbox, fault.Denied)
+	}
+	err = v.update(ctx, "join", func(tx *db.Tx) error {
+		active = false
+		if err := stillActive(ctx, tx, g); err != nil {
+			return err
+		}
+		role, err := selectRole(ctx, tx, tenant, person)
+		if err != nil {
+			return err
+		}
+		operator, err := selectOperator(ctx, tx, tenant)
+		if err != nil {
+			return err
+		}
+		if role == RoleOperator && !operator {
+			return fmt.Errorf("mailbox %s: an operator cannot join: %w", mailbox, fault.Denied)
+		}
+		if _, err := selectMailbox(ctx, tx, tenant, mailbox); err != nil {
+			return err
+		}
+		by, confirmed, err := selectMember(ctx, tx, tenant, person, mailbox)
+		if err != nil && !errors.Is(err, fault.NotFound) {
+			return err
+		}
+		if confirmed != "" {
+			active = true
+			return nil
+		}
+		who, action := "", actionPropose
+		if !v.cfg.FourEyes || by != "" && by != g.actor() {
+			who, action, active = g.actor(), actionJoin, true
+		} else if by != "" {
+			return nil
+		}
+		if by == "" {
+			by = g.actor()
+		}
+		if err := putMember(ctx, tx, tenant, person, mailbox, by, who); err != nil {
+			return err
+		}
+		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: action, thread: "", object: person, purpose: mailbox, items: 1})
+	})
+	return active && err == nil, err
+}
+
+// Leave ends a membership from the next call on. token is that of an administrator, of the person, or of the console. It is
+// idempotent.
+func (v *Vault) Leave(ctx context.Context, token, tenant, person, mailbox string) error {
+	g, err := v.own(token, tenant, person)
+	if err != nil {
+		return fmt.Errorf("vault: leave %s: %w", mailbox, err)
+	}
+	return v.update(ctx, "leave", func(tx *db.Tx) error {
+		if err := stillActive(ctx, tx, g); err != nil {
+			return err
+		}
+		n, err := deleteMember(ctx, tx, tenant, person, mailbox)
+		if err != nil || n == 0 {
+			return err
+		}
+		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionLeave, object: person, purpose: mailbox, items: 1})
+	})
+}
+
+// Members lists the memberships of a mailbox: ids and dates only.
+func (v *Vault) Members(ctx context.Context, tenant, mailbox string) ([]Member, error) {
+	var out []Member
+	err := v.view(ctx, "members", func(tx *db.Tx) error {
+		var err error
+		out, err = selectMembers(ctx, tx, tenant, mailbox)
+		return err
+	})
+	return out, err
+}
+
+// Staff lists the persons of a tenant by login, for any of them or the console.
+func (v *Vault) Staff(ctx context.Context, token, tenant string) ([]Person, error) {
+	g, err := v.grant(token)
+	if err == nil && g.service != ServiceConsole {
+		g, err = v.person(token, tenant)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("vault: staff: %w", err)
+	}
+	var rows []staffRow
+	var members map[string][]string
+	err = v.view(ctx, "staff", func(tx *db.Tx) error {
+		if err := stillActive(ctx, tx, g); err != nil {
+			return err
+		}
+		var err error
+		if rows, err = selectStaff(ctx, tx, tenant); err != nil {
+			return err
+		}
+		members, err = selectAllMembers(ctx, tx, tenant)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Person, 0, len(rows))
+	for _, r := range rows {
+		login, err := v.keys.open(r.login, "login", tenant, r.id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Person{ID: r.id, Login: string(login), Role: r.role, Active: r.active, SecondFactor: r.secondFactor, Mailboxes: members[r.id]})
+	}
+	slices.SortFunc(out, func(a, b Person) int { return strings.Compare(foldLogin(a.Login), foldLogin(b.Login)) })
+	return out, nil
+}
+
+// StaffMail returns the mail addresses of active persons, for the service "notifier". Persons without one are left out.
+func (v *Vault) StaffMail(ctx context.Context, token, tenant string, persons []string) (map[string]string, error) {
+	g, err := v.service(token, ServiceNotifier)
+	if err != nil {
+		return nil, fmt.Errorf("vault: staff mail: %w", err)
+	}
+	if len(persons) > maxBatch {
+		return nil, fmt.Errorf("vault: staff mail: %d persons: %w", len(persons), fault.TooLarge)
+	}
+	out := map[string]string{}
+	if len(persons) == 0 {
+		return out, nil
+	}
+	var rows []staffRow
+	err = v.update(ctx, "staff mail", func(tx *db.Tx) error {
+		var err error
+		if rows, err = selectMails(ctx, tx, tenant, persons); err != nil || len(rows) == 0 {
+			return err
+		}
+		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionMail, items: len(rows), purpose: "notify"})
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		mail, err := v.keys.open(r.mail, "mail", tenant, r.id)
+		if err != nil {
+			return nil, err
+		}
+		if len(mail) > 0 {
+			out[r.id] = string(mail)
+		}
+	}
+	return out, nil
+}
