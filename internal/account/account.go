@@ -1,0 +1,302 @@
+// Package account knows who is acting: the staff of an authority, their
+// sign-in pages and the Guard that routes ask.
+//
+// Proof of identity is not checked here. The pages carry login, password and
+// one-time code to the vault, which verifies them and issues a grant; the web
+// session holds the grant's token in memory and nothing else, so that after its
+// end nothing leads back to the person (A33). Memberships of mailboxes live in
+// the vault too: what stands in this package's tables is a name to show and who
+// wants a notice.
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"poststelle/internal/db"
+	"poststelle/internal/fault"
+	"poststelle/internal/journal"
+	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
+	"poststelle/internal/web"
+)
+
+// Role is what a member of staff may do. The vault enforces it.
+type Role string
+
+// The roles of this stage.
+const (
+	Clerk    Role = "clerk"
+	Lead     Role = "lead"
+	Admin    Role = "admin"
+	Operator Role = "operator"
+)
+
+// Actor is the person on whose behalf something is done. Mailboxes are those
+// the person was a member of when the request began; the vault looks again
+// whenever it hands out a key. Grant is secret and must not be stored or
+// logged.
+type Actor struct {
+	Tenant    tenant.ID
+	Person    string
+	Name      string
+	Role      Role
+	Mailboxes []tenant.MailboxID
+	Grant     string
+}
+
+// Config is what accounts need; all fields are required.
+type Config struct {
+	DB        *db.DB
+	Vault     vault.Service
+	Directory *tenant.Directory
+	// Console is the vault's token for the command line: staff and memberships.
+	Console string
+	// Demo tells the sign-in page that the demonstration asks for no second
+	// factor.
+	Demo bool
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// Accounts are the staff of all tenants of an installation.
+type Accounts struct {
+	Config
+}
+
+// New returns the accounts of an installation. It starts nothing.
+func New(c Config) *Accounts { return &Accounts{Config: c} }
+
+// NewStaff is what is needed to add a member of staff. Mail may be empty: then
+// no notice can be sent. SecondFactor is true outside the demonstration.
+type NewStaff struct {
+	Tenant       tenant.ID
+	Login        string
+	Name         string
+	Password     string
+	Role         Role
+	Mail         string
+	Mailboxes    []tenant.MailboxID
+	SecondFactor bool
+	Notices      bool
+}
+
+// Staff is a member of staff as lists show it.
+type Staff struct {
+	Person   string
+	Name     string
+	Role     Role
+	Created  time.Time
+	Disabled bool
+}
+
+// Initials returns up to two letters for the avatar.
+func Initials(name string) string {
+	var out []rune
+	for _, w := range strings.Fields(name) {
+		r := []rune(w)
+		out = append(out, r[0])
+	}
+	if len(out) > 2 {
+		out = []rune{out[0], out[len(out)-1]}
+	}
+	return strings.ToUpper(string(out))
+}
+
+// AddStaff stores the verifiers in the vault, joins the mailboxes and keeps the
+// name. The enrolment holds the secret of the second factor: it is shown once.
+func (a *Accounts) AddStaff(ctx context.Context, n NewStaff) (vault.Enrolment, error) {
+	n.Name = strings.TrimSpace(n.Name)
+	if n.Name == "" || len(n.Name) > 120 {
+		return vault.Enrolment{}, fault.Fields(fault.Field{Name: "name", Key: "account.error.name"})
+	}
+	t, ok := a.Directory.ByID(n.Tenant)
+	if !ok {
+		return vault.Enrolment{}, fmt.Errorf("account: add staff: tenant %s: %w", n.Tenant, fault.NotFound)
+	}
+	for _, m := range n.Mailboxes {
+		if _, ok := t.Mailbox(m); !ok {
+			return vault.Enrolment{}, fmt.Errorf("account: add staff: mailbox %s/%s: %w", n.Tenant, m, fault.NotFound)
+		}
+	}
+	e, err := a.Vault.AddStaff(ctx, a.Console, vault.StaffSpec{
+		Tenant: string(n.Tenant), Login: n.Login, Password: n.Password, Role: string(n.Role), Mail: n.Mail, SecondFactor: n.SecondFactor,
+	})
+	if err != nil {
+		return vault.Enrolment{}, fmt.Errorf("account: add staff: %w", err)
+	}
+	for _, m := range n.Mailboxes {
+		if _, err := a.Vault.Join(ctx, a.Console, string(n.Tenant), e.Person, string(m)); err != nil {
+			return vault.Enrolment{}, fmt.Errorf("account: add staff: join %s: %w", m, err)
+		}
+	}
+	err = a.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := insertStaff(ctx, tx, n, e.Person); err != nil {
+			return err
+		}
+		if n.Notices {
+			for _, m := range n.Mailboxes {
+				if err := insertNotice(ctx, tx, n.Tenant, m, e.Person); err != nil {
+					return err
+				}
+			}
+		}
+		return journal.Record(ctx, tx, journal.Entry{Tenant: string(n.Tenant), Actor: "cli", Action: "staff.added", Object: e.Person})
+	})
+	if err != nil {
+		return vault.Enrolment{}, fmt.Errorf("account: add staff: %w", err)
+	}
+	return e, nil
+}
+
+// Disable ends a person's access at once, running sessions included: the vault
+// refuses every further key. The person's name stays for the threads they
+// worked on.
+func (a *Accounts) Disable(ctx context.Context, of tenant.ID, person string) error {
+	if err := a.Vault.DisableStaff(ctx, a.Console, string(of), person); err != nil {
+		return fmt.Errorf("account: disable %s: %w", person, err)
+	}
+	err := a.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := disableStaff(ctx, tx, of, person); err != nil {
+			return err
+		}
+		return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: "cli", Action: "staff.disabled", Object: person})
+	})
+	if err != nil {
+		return fmt.Errorf("account: disable %s: %w", person, err)
+	}
+	return nil
+}
+
+// List returns the staff of a tenant by name.
+func (a *Accounts) List(ctx context.Context, of tenant.ID) ([]Staff, error) {
+	var list []Staff
+	err := a.DB.View(ctx, func(tx *db.Tx) (err error) {
+		list, err = selectStaff(ctx, tx, of)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("account: list: %w", err)
+	}
+	slices.SortFunc(list, func(x, y Staff) int { return strings.Compare(x.Name, y.Name) })
+	return list, nil
+}
+
+// Names returns the names of a tenant's staff by person, those who left
+// included: threads keep who worked on them.
+func (a *Accounts) Names(ctx context.Context, of tenant.ID) (map[string]string, error) {
+	list, err := a.List(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]string, len(list))
+	for _, s := range list {
+		names[s.Person] = s.Name
+	}
+	return names, nil
+}
+
+// WantsNotice reports whether anybody asked for a mail about new letters in a
+// mailbox.
+func (a *Accounts) WantsNotice(ctx context.Context, tx *db.Tx, of tenant.ID, box tenant.MailboxID) (bool, error) {
+	people, err := selectNotices(ctx, tx, of, box, 1)
+	return len(people) > 0, err
+}
+
+// NoticePeople returns who asked for a mail about new letters in a mailbox.
+func (a *Accounts) NoticePeople(ctx context.Context, tx *db.Tx, of tenant.ID, box tenant.MailboxID) ([]string, error) {
+	return selectNotices(ctx, tx, of, box, 200)
+}
+
+// setNotices stores for which of their mailboxes a person wants a mail.
+func (a *Accounts) setNotices(ctx context.Context, who Actor, boxes []tenant.MailboxID) error {
+	err := a.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := deleteNotices(ctx, tx, who.Tenant, who.Person); err != nil {
+			return err
+		}
+		for _, m := range boxes {
+			if !slices.Contains(who.Mailboxes, m) {
+				continue
+			}
+			if err := insertNotice(ctx, tx, who.Tenant, m, who.Person); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("account: set notices: %w", err)
+	}
+	return nil
+}
+
+// grantKey is the session value that holds the token of the grant.
+const grantKey = "staff.grant"
+
+// StaffHandler is a handler that knows who is acting.
+type StaffHandler func(w http.ResponseWriter, r *http.Request, who Actor) error
+
+// Staff guards a route: only a signed-in member of staff of the host's tenant
+// gets through, everybody else is led to the sign-in page. A grant that has
+// ended, or a person who was disabled, is signed out.
+func (a *Accounts) Staff(h StaffHandler) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		who, err := a.Actor(r)
+		if errors.Is(err, fault.Denied) {
+			if r.Method != http.MethodGet && r.Method != http.MethodHead {
+				return web.RefuseSession(w, r)
+			}
+			return web.Redirect(w, r, "/amt/anmelden")
+		}
+		if err != nil {
+			return err
+		}
+		return h(w, r, who)
+	}
+}
+
+// Actor returns the signed-in member of staff of a request; fault.Denied when
+// there is none.
+func (a *Accounts) Actor(r *http.Request) (Actor, error) {
+	s := web.SessionOf(r)
+	if s == nil {
+		return Actor{}, fault.Denied
+	}
+	token, ok := s.Get(grantKey)
+	if !ok {
+		return Actor{}, fault.Denied
+	}
+	g, err := a.Vault.Check(r.Context(), string(token))
+	if err != nil {
+		if errors.Is(err, fault.Denied) {
+			s.Delete(grantKey)
+		}
+		return Actor{}, fmt.Errorf("account: check grant: %w", err)
+	}
+	of := tenant.ID(web.SiteOf(r.Context()).ID)
+	if tenant.ID(g.Tenant) != of {
+		return Actor{}, fault.Denied
+	}
+	return a.actor(r.Context(), g)
+}
+
+func (a *Accounts) actor(ctx context.Context, g vault.Grant) (Actor, error) {
+	who := Actor{Tenant: tenant.ID(g.Tenant), Person: g.Person, Role: Role(g.Role), Grant: g.Token}
+	for _, m := range g.Mailboxes {
+		who.Mailboxes = append(who.Mailboxes, tenant.MailboxID(m))
+	}
+	err := a.DB.View(ctx, func(tx *db.Tx) (err error) {
+		who.Name, err = staffName(ctx, tx, who.Tenant, who.Person)
+		return err
+	})
+	if err != nil {
+		return Actor{}, fmt.Errorf("account: name of %s: %w", g.Person, err)
+	}
+	return who, nil
+}

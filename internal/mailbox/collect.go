@@ -1,0 +1,271 @@
+package mailbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"poststelle/internal/db"
+	"poststelle/internal/fault"
+	"poststelle/internal/journal"
+	"poststelle/internal/seal"
+	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
+)
+
+// collected is what a valid code has opened. It is kept in the session's memory
+// while the person reads, and nowhere else.
+type collected struct {
+	ID     string `json:"id"` // names it in forms of this session
+	Thread string `json:"thread"`
+	Code   string `json:"code"`
+}
+
+// errNoLetter is the one answer to an unknown, a foreign and a malformed code.
+var errNoLetter = fault.Fields(fault.Field{Name: "code", Key: "mailbox.collect.unknown"})
+
+// collect opens the thread that belongs to a code. A malformed code costs the
+// same as an unknown one: it is looked up as well.
+func (s *Service) collect(ctx context.Context, of tenant.ID, typed string) (collected, error) {
+	code, parseErr := seal.ParseCode(typed)
+	if parseErr != nil {
+		code = seal.NewToken().Code()
+	}
+	found, err := s.Vault.Collect(ctx, string(of), code.LookupID())
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return collected{}, fmt.Errorf("mailbox: collect: %w", err)
+	}
+	// What the vault returns for an unknown code has the size of an answer, so
+	// that trying to open it costs the same.
+	if _, keyErr := found.Keys(code); err != nil || keyErr != nil || parseErr != nil {
+		return collected{}, errNoLetter
+	}
+	return collected{ID: newID(), Thread: found.Thread, Code: string(code)}, nil
+}
+
+// readCollected opens the thread for its sender: the letters and answers, the
+// lines that concern them, never the internal notes.
+func (s *Service) readCollected(ctx context.Context, of tenant.ID, c collected) (opened, error) {
+	var t thread
+	var list []message
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		if t, err = selectThread(ctx, tx, of, c.Thread); err != nil {
+			return err
+		}
+		list, err = selectMessages(ctx, tx, of, c.Thread)
+		return err
+	})
+	if err != nil {
+		return opened{}, fmt.Errorf("mailbox: read collected: %w", err)
+	}
+	visible := list[:0]
+	for _, m := range list {
+		if m.Kind != note {
+			visible = append(visible, m)
+		}
+	}
+	keys, err := s.citizenKeys(ctx, of, c)
+	if err != nil {
+		return opened{}, err
+	}
+	return unseal(t, visible, keys)
+}
+
+// citizenKeys asks the vault for the wrapped keys of the thread and opens them
+// with the code.
+func (s *Service) citizenKeys(ctx context.Context, of tenant.ID, c collected) (map[string]seal.Key, error) {
+	code := seal.Code(c.Code)
+	found, err := s.Vault.Collect(ctx, string(of), code.LookupID())
+	if err != nil {
+		return nil, fmt.Errorf("mailbox: read collected: %w", err)
+	}
+	keys, err := found.Keys(code)
+	if err != nil {
+		return nil, fmt.Errorf("mailbox: read collected: %w", err)
+	}
+	return keys, nil
+}
+
+// writeAgain stores another letter of the citizen in the thread that their
+// code has opened. The same draft sent twice stores one letter.
+func (s *Service) writeAgain(ctx context.Context, of tenant.ID, c collected, d draft, body string) error {
+	m := sealMessage(of, c.Thread, d.Message, fromCitizen, d.key(), body, d.Files)
+	m.card = sealPart(d.key(), of, m.ID, "card", encode(card{}))
+	now := s.Now()
+	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+		t, err := selectThread(ctx, tx, of, c.Thread)
+		if err != nil {
+			return err
+		}
+		fresh, err := insertMessage(ctx, tx, m)
+		if err != nil || !fresh {
+			return err
+		}
+		box, err := s.sealBox(of, t.Mailbox, vault.Letter{Thread: c.Thread, Message: m.ID, K: d.key()}, now)
+		if err != nil {
+			return err
+		}
+		if err := s.commitMessage(ctx, tx, t, m, d.Files, box); err != nil {
+			return err
+		}
+		t.Unread = true
+		t.Files += len(d.Files)
+		t.SizeClass = max(t.SizeClass, sizeClass(d.Files))
+		if t.State == stateWaiting || t.State == stateClosed {
+			t.State = stateOpen
+			t.Closed = time.Time{}
+		}
+		if err := saveThread(ctx, tx, t); err != nil {
+			return err
+		}
+		s.counts.forget(of, t.Mailbox)
+		return journal.Record(ctx, tx, journal.Entry{
+			Tenant: string(of), Actor: "citizen", Action: "letter.added", Object: c.Thread,
+			Detail: map[string]string{"message": m.ID},
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("mailbox: write again: %w", err)
+	}
+	return nil
+}
+
+// askWithdrawal records that the sender wants the matter withdrawn. A clerk
+// decides and deletes: nothing goes automatically (A47).
+func (s *Service) askWithdrawal(ctx context.Context, of tenant.ID, c collected) error {
+	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+		t, err := selectThread(ctx, tx, of, c.Thread)
+		if err != nil || t.Withdrawal {
+			return err
+		}
+		t.Withdrawal, t.Unread = true, true
+		if err := saveThread(ctx, tx, t); err != nil {
+			return err
+		}
+		s.counts.forget(of, t.Mailbox)
+		if err := s.tellOffice(ctx, tx, t); err != nil {
+			return err
+		}
+		return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: "citizen", Action: "withdrawal.asked", Object: c.Thread})
+	})
+	if err != nil {
+		return fmt.Errorf("mailbox: ask withdrawal: %w", err)
+	}
+	return nil
+}
+
+// setNotice changes or removes the e-mail address for content-free notices. The
+// address is sealed in the contact of the first letter.
+func (s *Service) setNotice(ctx context.Context, of tenant.ID, c collected, email string) error {
+	err := s.changeContact(ctx, of, c, func(old *contact) { old.Email = email })
+	if err != nil {
+		return fmt.Errorf("mailbox: change notice: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) changeContact(ctx context.Context, of tenant.ID, c collected, change func(*contact)) error {
+	var t thread
+	var list []message
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		if t, err = selectThread(ctx, tx, of, c.Thread); err != nil {
+			return err
+		}
+		list, err = selectMessages(ctx, tx, of, c.Thread)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	keys, err := s.citizenKeys(ctx, of, c)
+	if err != nil {
+		return err
+	}
+	k, ok := keys[t.First]
+	if !ok {
+		return fault.With(fault.Unavailable, "mailbox.error.intake")
+	}
+	var reach contact
+	for _, m := range list {
+		if m.ID == t.First && len(m.contact) > 0 {
+			if reach, err = openContact(k.Derive("contact"), of, m.ID, m.contact); err != nil {
+				return err
+			}
+		}
+	}
+	change(&reach)
+	var sealed []byte
+	if !reach.empty() {
+		sealed = sealPart(k, of, t.First, "contact", encode(reach))
+	}
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		t, err := selectThread(ctx, tx, of, c.Thread)
+		if err != nil {
+			return err
+		}
+		if err := updateContact(ctx, tx, of, t.First, sealed); err != nil {
+			return err
+		}
+		t.Notice = reach.Email != ""
+		return saveThread(ctx, tx, t)
+	})
+}
+
+// download streams a file of a message to w after open has said how it is
+// called. Nothing unverified is written; a damaged file ends in an error.
+func (s *Service) download(ctx context.Context, of tenant.ID, threadID, messageID, part string, k seal.Key, open func(fileCard) (io.Writer, error)) error {
+	var f storedFile
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		f, err = selectFile(ctx, tx, of, threadID, messageID, "file/"+part)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("mailbox: file of %s: %w", messageID, err)
+	}
+	c, err := openFileCard(k, of, messageID, f)
+	if err != nil {
+		return fmt.Errorf("mailbox: file of %s: %w", messageID, err)
+	}
+	r, err := s.Blobs.Get(ctx, f.blob)
+	if err != nil {
+		return fmt.Errorf("mailbox: file of %s: %w", messageID, err)
+	}
+	defer r.Close()
+	w, err := open(c)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, seal.NewReader(r, k.Derive(f.part), place(of, messageID, f.part))); err != nil {
+		return fmt.Errorf("mailbox: file of %s: %w", messageID, err)
+	}
+	return nil
+}
+
+func openCard(k seal.Key, of tenant.ID, messageID string, sealed []byte) (c card, err error) {
+	err = openJSON(k, of, messageID, "card", sealed, &c)
+	return c, err
+}
+
+func openContact(k seal.Key, of tenant.ID, messageID string, sealed []byte) (c contact, err error) {
+	err = openJSON(k, of, messageID, "contact", sealed, &c)
+	return c, err
+}
+
+func openFileCard(k seal.Key, of tenant.ID, messageID string, f storedFile) (c fileCard, err error) {
+	part := "filecard/" + f.part
+	err = openJSON(k.Derive(part), of, messageID, part, f.card, &c)
+	return c, err
+}
+
+// openJSON opens a part with the key derived for it.
+func openJSON(derived seal.Key, of tenant.ID, messageID, part string, sealed []byte, into any) error {
+	plain, err := seal.Open(derived, place(of, messageID, part), sealed)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, into)
+}
+
+func decodeEvent(body []byte, into *eventNote) error { return json.Unmarshal(body, into) }

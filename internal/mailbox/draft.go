@@ -1,0 +1,291 @@
+package mailbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"poststelle/internal/blob"
+	"poststelle/internal/fault"
+	"poststelle/internal/i18n"
+	"poststelle/internal/seal"
+	"poststelle/internal/tenant"
+	"poststelle/internal/web"
+)
+
+// draft is an unsent message. It lives in the memory of one session and
+// nowhere else; its key K seals the files that were uploaded for it, so that
+// they are unreadable once the session is gone, and are removed with it
+// (forgetDraft). The assistant, the citizen's reply and the clerk's answer all
+// use it.
+type draft struct {
+	ID      string            `json:"id"`
+	Thread  string            `json:"thread"`
+	Message string            `json:"message"`
+	Token   string            `json:"token,omitempty"`
+	K       []byte            `json:"k"`
+	Values  map[string]string `json:"values"`
+	Files   []upload          `json:"files,omitempty"`
+	Reached int               `json:"reached,omitempty"`
+	Sent    *sent             `json:"sent,omitempty"`
+	Noted   bool              `json:"noted,omitempty"`
+}
+
+// draftPrefix is the beginning of the session keys that hold drafts.
+const draftPrefix = "draft."
+
+// maxDrafts bounds how many letters one session may have in the making.
+const maxDrafts = 12
+
+func newDraft() draft {
+	k := seal.NewKey()
+	return draft{
+		ID: newID(), Thread: newID(), Message: newID(), Token: string(seal.NewToken()), K: k[:],
+		Values: map[string]string{}, Reached: 1,
+	}
+}
+
+// newID returns an identifier that cannot be guessed.
+func newID() string { return strings.ToLower(rand.Text()) }
+
+func (d draft) key() (k seal.Key) {
+	copy(k[:], d.K)
+	return k
+}
+
+func (d draft) size() int64 {
+	var n int64
+	for _, f := range d.Files {
+		n += f.Size
+	}
+	return n
+}
+
+// loadDraft returns the draft with the id from the session. A session that has
+// ended, and a draft of another session, is NotFound.
+func loadDraft(s *web.Session, id string) (draft, error) {
+	if s == nil || id == "" {
+		return draft{}, fault.NotFound
+	}
+	raw, ok := s.Get(draftPrefix + id)
+	if !ok {
+		return draft{}, fault.NotFound
+	}
+	return decodeDraft(raw)
+}
+
+func decodeDraft(raw []byte) (draft, error) {
+	var d draft
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return draft{}, fmt.Errorf("mailbox: draft in session: %w", err)
+	}
+	if d.Values == nil {
+		d.Values = map[string]string{}
+	}
+	return d, nil
+}
+
+// putDraft stores a new draft, dropping the session's oldest sent ones when
+// there are too many.
+func putDraft(s *web.Session, d draft) error {
+	if keys := s.Keys(draftPrefix); len(keys) >= maxDrafts {
+		for _, k := range keys {
+			if old, err := loadDraft(s, strings.TrimPrefix(k, draftPrefix)); err == nil && old.Sent != nil && old.Noted {
+				s.Delete(k)
+			}
+		}
+		if len(s.Keys(draftPrefix)) >= maxDrafts {
+			return fault.With(fault.TooMany, "mailbox.error.drafts")
+		}
+	}
+	return s.Put(draftPrefix+d.ID, encode(d))
+}
+
+// changeDraft applies change to the stored draft in one step, so that an upload
+// and a step saved at the same time in another tab do not lose each other.
+func changeDraft(s *web.Session, id string, change func(*draft) error) (draft, error) {
+	var out draft
+	if s == nil {
+		return out, fault.NotFound
+	}
+	err := s.Update(draftPrefix+id, func(raw []byte) ([]byte, error) {
+		if raw == nil {
+			return nil, fault.NotFound
+		}
+		d, err := decodeDraft(raw)
+		if err != nil {
+			return nil, err
+		}
+		if err := change(&d); err != nil {
+			return nil, err
+		}
+		out = d
+		return encode(d), nil
+	})
+	return out, err
+}
+
+// forgetDraft is called for every value that a session leaves behind: the
+// uploads of a letter that was never sent are removed at once. Their key is
+// gone with the session, so a removal that fails leaves nothing readable; the
+// sweep removes it later.
+func (s *Service) forgetDraft(key string, value []byte) {
+	if !strings.HasPrefix(key, draftPrefix) {
+		return
+	}
+	d, err := decodeDraft(value)
+	if err != nil || d.Sent != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	s.dropUploads(ctx, d.Files)
+}
+
+func (s *Service) dropUploads(ctx context.Context, files []upload) {
+	for _, f := range files {
+		if err := s.Blobs.Delete(ctx, f.Blob); err != nil {
+			s.Log.Warn("upload of an unsent letter not removed yet", "blob", string(f.Blob), "kind", fault.KindOf(err).Error())
+		}
+	}
+}
+
+// receive streams one uploaded file into the blob store, sealed under the
+// draft's key, while it checks size and kind. What fails leaves nothing.
+//
+// The kind is decided by the content; the ending must agree with it. The first
+// bytes are looked at before anything is stored.
+func (s *Service) receive(ctx context.Context, d draft, box tenant.Mailbox, of tenant.ID, fileName string, r io.Reader) (upload, error) {
+	name := cleanFileName(fileName)
+	fail := func(key string, args ...any) (upload, error) {
+		return upload{}, fault.Fields(fault.Field{Name: "files", Key: key, Args: append([]any{"name", name}, args...)})
+	}
+	if len(d.Files) >= box.MaxFiles {
+		return fail("mailbox.error.files.many", "n", box.MaxFiles)
+	}
+	head, err := readHead(r)
+	if err != nil {
+		return upload{}, err
+	}
+	if len(head) == 0 {
+		return fail("mailbox.error.files.empty")
+	}
+	mime, ok := acceptedKind(name, head, box.FileKinds)
+	if !ok {
+		return fail("mailbox.error.files.kind", "kinds", kindList(box.FileKinds))
+	}
+	room := min(box.MaxFile, box.MaxMessage-d.size())
+	u := upload{Part: "file/" + newID(), Blob: blob.NewID(), Name: name, Type: mime}
+	plain := io.MultiReader(bytes.NewReader(head), r)
+	u.Size, u.SHA256, err = s.sealToBlob(ctx, d.key(), place(of, d.Message, u.Part), u, plain, room)
+	switch {
+	case errors.Is(err, errTooBig) && room < box.MaxFile:
+		return fail("mailbox.error.files.sum", "bytes", i18n.Size(ctx, box.MaxMessage))
+	case errors.Is(err, errTooBig):
+		return fail("mailbox.error.files.big", "bytes", i18n.Size(ctx, box.MaxFile))
+	case err != nil:
+		return upload{}, fmt.Errorf("mailbox: receive file: %w", err)
+	}
+	return u, nil
+}
+
+var errTooBig = errors.New("file is larger than allowed")
+
+// sealToBlob copies at most room plain bytes into a new blob.
+func (s *Service) sealToBlob(ctx context.Context, k seal.Key, p seal.Place, u upload, plain io.Reader, room int64) (int64, string, error) {
+	hash := sha256.New()
+	limited := &capped{r: plain, left: room}
+	pr, pw := io.Pipe()
+	done := make(chan int64, 1)
+	go func() {
+		n, err := sealStream(pw, k.Derive(u.Part), p, io.TeeReader(limited, hash))
+		pw.CloseWithError(err) // nil closes with EOF
+		done <- n
+	}()
+	_, err := s.Blobs.Put(ctx, u.Blob, pr)
+	pr.CloseWithError(io.ErrClosedPipe)
+	n := <-done
+	if err != nil {
+		if limited.over {
+			err = errTooBig
+		}
+		return 0, "", err
+	}
+	return n, hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+func sealStream(w io.Writer, k seal.Key, p seal.Place, r io.Reader) (int64, error) {
+	sw, err := seal.NewWriter(w, k, p)
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, 32<<10)
+	n, err := io.CopyBuffer(struct{ io.Writer }{sw}, struct{ io.Reader }{r}, buf)
+	if err != nil {
+		return n, err
+	}
+	return n, sw.Close()
+}
+
+// capped hands out at most left bytes and fails when there are more: a file
+// that is cut silently would be a file that nobody sent.
+type capped struct {
+	r    io.Reader
+	left int64
+	over bool
+}
+
+func (c *capped) Read(p []byte) (int, error) {
+	if c.left < int64(len(p)) {
+		p = p[:c.left+1]
+	}
+	n, err := c.r.Read(p)
+	if int64(n) > c.left {
+		c.over = true
+		return 0, errTooBig
+	}
+	c.left -= int64(n)
+	return n, err
+}
+
+// headSize is how much of a file decides its kind. An office document names its
+// type in one of its first entries, which lie within this.
+const headSize = 64 << 10
+
+func readHead(r io.Reader) ([]byte, error) {
+	head := make([]byte, headSize)
+	n, err := io.ReadFull(r, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	return head[:n], nil
+}
+
+// removeUpload takes a file out of a draft and off the disk.
+func (s *Service) removeUpload(ctx context.Context, sess *web.Session, id, part string) (draft, error) {
+	var gone []upload
+	d, err := changeDraft(sess, id, func(d *draft) error {
+		gone = nil
+		d.Files = slices.DeleteFunc(d.Files, func(u upload) bool {
+			if u.Part == part {
+				gone = append(gone, u)
+				return true
+			}
+			return false
+		})
+		return nil
+	})
+	if err == nil {
+		s.dropUploads(ctx, gone)
+	}
+	return d, err
+}

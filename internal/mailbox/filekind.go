@@ -1,0 +1,111 @@
+package mailbox
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gabriel-vasile/mimetype"
+	"golang.org/x/text/unicode/norm"
+)
+
+// fileKind ties an ending to the content types that may stand behind it.
+type fileKind struct {
+	ending string
+	label  string
+	types  []string
+}
+
+// fileKinds lists what a mailbox can accept. Types are those the content is
+// recognised as, not what the browser claims.
+func fileKinds() []fileKind {
+	return []fileKind{
+		{"pdf", "PDF", []string{"application/pdf"}},
+		{"jpg", "JPG", []string{"image/jpeg"}},
+		{"png", "PNG", []string{"image/png"}},
+		{"docx", "DOCX", []string{"application/vnd.openxmlformats-officedocument.wordprocessingml.document"}},
+		{"odt", "ODT", []string{"application/vnd.oasis.opendocument.text"}},
+		{"txt", "TXT", []string{"text/plain"}},
+		{"xlsx", "XLSX", []string{"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}},
+		{"ods", "ODS", []string{"application/vnd.oasis.opendocument.spreadsheet"}},
+		{"csv", "CSV", []string{"text/csv", "text/plain"}},
+		{"tif", "TIF", []string{"image/tiff"}},
+		{"heic", "HEIC", []string{"image/heic", "image/heif"}},
+		{"zip", "ZIP", []string{"application/zip"}},
+	}
+}
+
+// acceptedKind returns the content type of a file when the mailbox accepts its
+// ending and the content agrees with it.
+func acceptedKind(name string, head []byte, accepted []string) (string, bool) {
+	ending := strings.TrimPrefix(strings.ToLower(path.Ext(name)), ".")
+	switch ending {
+	case "jpeg":
+		ending = "jpg"
+	case "tiff":
+		ending = "tif"
+	}
+	if !slices.Contains(accepted, ending) {
+		return "", false
+	}
+	found := mimetype.Detect(head)
+	for _, k := range fileKinds() {
+		if k.ending != ending {
+			continue
+		}
+		for _, t := range k.types {
+			if found.Is(t) {
+				return t, true
+			}
+		}
+	}
+	return "", false
+}
+
+// kindList names endings as a person reads them: "PDF, JPG, PNG".
+func kindList(endings []string) string {
+	labels := make([]string, 0, len(endings))
+	for _, e := range endings {
+		labels = append(labels, strings.ToUpper(e))
+	}
+	return strings.Join(labels, ", ")
+}
+
+// maxFileName is the longest file name kept, in bytes.
+const maxFileName = 180
+
+// cleanFileName turns whatever a browser sent into a plain name: the last path
+// element, in NFC, without control characters and leading dots. Bidirectional
+// and zero-width characters stay: they are shown escaped (ui.SafeText), because
+// a name that hides its ending should be seen to do so.
+func cleanFileName(raw string) string {
+	name := strings.ToValidUTF8(raw, "\uFFFD")
+	name = norm.NFC.String(name)
+	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
+		name = name[i+1:]
+	}
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, name)
+	name = strings.TrimLeft(strings.TrimSpace(name), ".")
+	if len(name) > maxFileName {
+		ext := path.Ext(name)
+		if len(ext) > 10 {
+			ext = ""
+		}
+		cut := maxFileName - len(ext)
+		for cut > 0 && !utf8.RuneStart(name[cut]) {
+			cut--
+		}
+		name = name[:cut] + ext
+	}
+	if name == "" || strings.HasPrefix(name, "-") {
+		name = "Datei" + name
+	}
+	return name
+}

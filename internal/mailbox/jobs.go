@@ -1,0 +1,268 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"poststelle/internal/db"
+	"poststelle/internal/fault"
+	"poststelle/internal/i18n"
+	"poststelle/internal/jobs"
+	"poststelle/internal/mail"
+	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
+)
+
+// Kinds of job. A reference is made of ids; addresses and texts are unsealed
+// when the job runs, under a named grant of the vault, and audited there.
+const (
+	jobTellOffice  = "mailbox.telloffice"  // tenant:mailbox
+	jobTellCitizen = "mailbox.tellcitizen" // message
+	jobAnswerMail  = "mailbox.answermail"  // message
+	jobSettle      = "mailbox.settle"      // tenant:thread
+	jobUnsent      = "mailbox.unsent"      // tenant:thread:message
+	jobDrain       = "mailbox.drain"
+)
+
+const (
+	// settleSoon is when a forward or a deletion that did not finish is
+	// finished for the clerk.
+	settleSoon = 15 * time.Second
+	// unsentAfter is when the key of an answer that was never sent goes: after
+	// the longest possible session.
+	unsentAfter = 9 * time.Hour
+)
+
+func (s *Service) registerJobs() {
+	s.Jobs.Handle(jobTellOffice, s.runTellOffice)
+	s.Jobs.Handle(jobTellCitizen, s.runTellCitizen)
+	s.Jobs.Handle(jobAnswerMail, s.runAnswerMail)
+	s.Jobs.Handle(jobSettle, s.runSettle)
+	s.Jobs.Handle(jobUnsent, s.runUnsent)
+	s.Jobs.Every(jobDrain, time.Hour, func(ctx context.Context, _ jobs.Job) error { return s.drain(ctx) })
+}
+
+// tellCitizen enqueues what the sender of a thread is to be told about a new
+// message of the office: a notice without content, or the answer itself where
+// the sender chose plain e-mail.
+func (s *Service) tellCitizen(ctx context.Context, tx *db.Tx, t thread, m message) error {
+	switch {
+	case m.ByMail:
+		return s.Jobs.Enqueue(ctx, tx, jobAnswerMail, m.ID)
+	case t.Notice:
+		return s.Jobs.Enqueue(ctx, tx, jobTellCitizen, m.ID)
+	}
+	return nil
+}
+
+// runTellOffice mails the clerks of a mailbox who asked for it that there is
+// something new; nothing else.
+func (s *Service) runTellOffice(ctx context.Context, j jobs.Job) error {
+	of, box, ok := strings.Cut(j.Ref, ":")
+	t, known := s.Directory.ByID(tenant.ID(of))
+	if !ok || !known {
+		return jobs.Fatal(fmt.Errorf("mailbox: tell office: %w", fault.NotFound))
+	}
+	var people []string
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		people, err = s.Accounts.NoticePeople(ctx, tx, t.ID, tenant.MailboxID(box))
+		return err
+	})
+	if err != nil || len(people) == 0 {
+		return err
+	}
+	addresses, err := s.Vault.StaffMail(ctx, s.Tokens.Notifier, of, people)
+	if err != nil {
+		return fmt.Errorf("mailbox: tell office: %w", err)
+	}
+	var errs []error
+	for _, person := range people {
+		if to := addresses[person]; to != "" {
+			errs = append(errs, s.post(ctx, mail.Message{
+				To: to, ID: j.ID + "." + person, Subject: s.say("mailbox.mail.office.subject"),
+				Text: s.say("mailbox.mail.office.text", "link", s.BaseURL(t)+"/amt/eingang"),
+			}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// runTellCitizen mails the notice without content: no subject, no name, no
+// office (A70).
+func (s *Service) runTellCitizen(ctx context.Context, j jobs.Job) error {
+	t, th, m, err := s.jobMessage(ctx, j)
+	if err != nil {
+		return err
+	}
+	reach, err := s.reach(ctx, s.Tokens.Notifier, th)
+	if err != nil || reach.Email == "" {
+		return err
+	}
+	return s.post(ctx, mail.Message{
+		To: reach.Email, ID: m.ID, Subject: s.say("mailbox.mail.citizen.subject"),
+		Text: s.say("mailbox.mail.citizen.text", "link", s.BaseURL(t)+"/abholen"),
+	})
+}
+
+// runAnswerMail mails an answer with its text, where the sender chose that
+// after the warning that e-mail can be read on its way. Files stay behind the
+// collection code.
+func (s *Service) runAnswerMail(ctx context.Context, j jobs.Job) error {
+	t, th, m, err := s.jobMessage(ctx, j)
+	if err != nil {
+		return err
+	}
+	reach, err := s.reach(ctx, s.Tokens.Mailer, th)
+	if err != nil || reach.Email == "" {
+		return err
+	}
+	keys, err := s.Vault.Open(ctx, s.Tokens.Mailer, string(th.Tenant), th.ID, []string{m.ID})
+	if err != nil {
+		return fmt.Errorf("mailbox: mail answer: %w", err)
+	}
+	k, ok := keys[m.ID]
+	if !ok {
+		return fmt.Errorf("mailbox: mail answer: key of %s: %w", m.ID, fault.NotFound)
+	}
+	body, err := openPart(k, m.Tenant, m.ID, "body", m.body)
+	if err != nil {
+		return jobs.Fatal(fmt.Errorf("mailbox: mail answer: %w", err))
+	}
+	text := plainText(string(body))
+	key := "mailbox.mail.answer.text"
+	if len(m.files) > 0 {
+		key = "mailbox.mail.answer.files"
+	}
+	return s.post(ctx, mail.Message{
+		To: reach.Email, ID: m.ID, Subject: s.say("mailbox.mail.answer.subject", "authority", t.Name),
+		Text: s.say(key, "text", text, "authority", t.Name, "link", s.BaseURL(t)+"/abholen"),
+	})
+}
+
+// jobMessage loads the message a job is about. A message that was deleted
+// meanwhile ends the job without an error: there is nothing to tell.
+func (s *Service) jobMessage(ctx context.Context, j jobs.Job) (*tenant.Tenant, thread, message, error) {
+	var th thread
+	var m message
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		if m, err = selectMessageThread(ctx, tx, j.Ref); err != nil {
+			return err
+		}
+		if th, err = selectThread(ctx, tx, m.Tenant, m.Thread); err != nil {
+			return err
+		}
+		list, err := selectMessages(ctx, tx, m.Tenant, m.Thread)
+		for _, x := range list {
+			if x.ID == m.ID {
+				m = x
+			}
+		}
+		return err
+	})
+	if err != nil {
+		if errors.Is(err, fault.NotFound) {
+			err = jobs.Fatal(err)
+		}
+		return nil, th, m, fmt.Errorf("mailbox: job %s: %w", j.Kind, err)
+	}
+	t, ok := s.Directory.ByID(m.Tenant)
+	if !ok {
+		return nil, th, m, jobs.Fatal(fmt.Errorf("mailbox: job %s: tenant %s: %w", j.Kind, m.Tenant, fault.NotFound))
+	}
+	return t, th, m, nil
+}
+
+// reach unseals how the sender of a thread can be reached.
+func (s *Service) reach(ctx context.Context, token string, th thread) (contact, error) {
+	keys, err := s.Vault.ContactKeys(ctx, token, string(th.Tenant), []string{th.First})
+	if err != nil {
+		return contact{}, fmt.Errorf("mailbox: contact of %s: %w", th.ID, err)
+	}
+	var sealed []byte
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		m, err := selectMessageThread(ctx, tx, th.First)
+		sealed = m.contact
+		return err
+	})
+	k, ok := keys[th.First]
+	if err != nil || !ok || len(sealed) == 0 {
+		return contact{}, err
+	}
+	return openContact(k, th.Tenant, th.First, sealed)
+}
+
+// say returns a sentence for a mail: mails are in German, the language of the
+// authority.
+func (s *Service) say(key string, args ...any) string {
+	return i18n.T(context.Background(), key, args...)
+}
+
+func (s *Service) post(ctx context.Context, m mail.Message) error {
+	if s.Mail == nil {
+		return jobs.Fatal(fmt.Errorf("mailbox: no mail relay is configured: %w", fault.Unavailable))
+	}
+	m.From, m.At = s.MailFrom, s.Now()
+	err := s.Mail.Send(ctx, m)
+	if mail.IsPermanent(err) {
+		return jobs.Fatal(err)
+	}
+	return err
+}
+
+// runSettle brings the rows of a thread in line with the vault, after an
+// operation on both that did not finish: a deletion is completed, a forward is
+// carried over.
+func (s *Service) runSettle(ctx context.Context, j jobs.Job) error {
+	of, id, _ := strings.Cut(j.Ref, ":")
+	states, err := s.Vault.State(ctx, of, []string{id})
+	if err != nil {
+		return fmt.Errorf("mailbox: settle %s: %w", id, err)
+	}
+	st, ok := states[id]
+	switch {
+	case !ok:
+		return nil
+	case st.Gone:
+		return s.removeRows(ctx, tenant.ID(of), id, "job:"+jobSettle)
+	}
+	return s.settleMailbox(ctx, tenant.ID(of), id, st)
+}
+
+// settleMailbox moves the row of a thread to the mailbox that the vault names.
+func (s *Service) settleMailbox(ctx context.Context, of tenant.ID, id string, st vault.ThreadState) error {
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		t, err := selectThread(ctx, tx, of, id)
+		if errors.Is(err, fault.NotFound) || err == nil && string(t.Mailbox) == st.Mailbox {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.counts.forget(of, t.Mailbox)
+		t.Mailbox, t.Topic, t.Assignee, t.Unread = tenant.MailboxID(st.Mailbox), "", "", true
+		s.counts.forget(of, t.Mailbox)
+		return saveThread(ctx, tx, t)
+	})
+}
+
+// runUnsent destroys the key of an answer that was begun and never sent. It
+// runs after the longest possible session, when nothing can send it any more.
+func (s *Service) runUnsent(ctx context.Context, j jobs.Job) error {
+	of, rest, _ := strings.Cut(j.Ref, ":")
+	id, messageID, _ := strings.Cut(rest, ":")
+	err := s.DB.View(ctx, func(tx *db.Tx) error {
+		_, err := selectMessageThread(ctx, tx, messageID)
+		return err
+	})
+	if !errors.Is(err, fault.NotFound) {
+		return err // it was sent, or the database is away
+	}
+	err = s.Vault.DropMessage(ctx, s.Tokens.Retention, of, id, messageID)
+	if err != nil && !errors.Is(err, fault.NotFound) {
+		return fmt.Errorf("mailbox: drop unsent answer %s: %w", messageID, err)
+	}
+	return nil
+}

@@ -1,0 +1,271 @@
+package mailbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/bits"
+	"sync"
+	"time"
+
+	"poststelle/internal/blob"
+	"poststelle/internal/db"
+	"poststelle/internal/fault"
+	"poststelle/internal/jobs"
+	"poststelle/internal/journal"
+	"poststelle/internal/seal"
+	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
+)
+
+// letter is what a citizen has written, checked and ready to be sealed.
+type letter struct {
+	Mailbox tenant.Mailbox
+	Topic   string
+	Subject string
+	Body    string
+	Reply   replyWay
+	Contact contact
+	Files   []upload
+}
+
+// upload is a file that has been streamed to the blob store, sealed under a
+// part key of its draft's message key.
+type upload struct {
+	Part   string  `json:"part"`
+	Blob   blob.ID `json:"blob"`
+	Name   string  `json:"name"`
+	Type   string  `json:"type"`
+	Size   int64   `json:"size"`
+	SHA256 string  `json:"sha256"`
+}
+
+// letterKeys are drawn when a draft begins; they never leave the session's
+// memory except inside the box to the vault.
+type letterKeys struct {
+	Token   seal.Token
+	Thread  string
+	Message string
+	K       seal.Key
+}
+
+// sent is what the confirmation page shows besides the code.
+type sent struct {
+	Thread  string           `json:"thread"`
+	Number  string           `json:"number"`
+	Mailbox tenant.MailboxID `json:"mailbox"`
+	At      time.Time        `json:"at"`
+	Due     time.Time        `json:"due"`
+	Receipt string           `json:"receipt,omitempty"`
+}
+
+// send stores a letter and returns after the durable commit. The same token
+// sent twice stores one letter: the second call returns the first one's data
+// without a receipt, and known is true.
+func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letterKeys) (done sent, known bool, err error) {
+	now := s.Now()
+	number, err := s.numbers.next(ctx, s.DB, t.ID, now)
+	if err != nil {
+		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
+	}
+	due := tenant.WorkingDays(now, l.Mailbox.ReplyDays)
+	receipt, err := s.receipt(ctx, t, l, number, now)
+	if err != nil {
+		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
+	}
+	m := sealLetter(t.ID, l, k, receipt)
+	first := vault.NewFirst(string(t.ID), k.Thread, k.Token.Code())
+	box, err := s.sealBox(t.ID, l.Mailbox.ID, vault.Letter{Thread: k.Thread, Message: k.Message, K: k.K, First: &first}, now)
+	if err != nil {
+		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
+	}
+	th := thread{
+		ID: k.Thread, Tenant: t.ID, Mailbox: l.Mailbox.ID, Topic: l.Topic, Number: number, Reply: l.Reply,
+		Notice: l.Contact.Email != "", Files: len(l.Files), SizeClass: sizeClass(l.Files), First: k.Message, Due: due,
+	}
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		known = false
+		fresh, err := insertThread(ctx, tx, th, k.Token.SubmitID())
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			known = true
+			th, err = selectThreadBySubmit(ctx, tx, t.ID, k.Token.SubmitID())
+			return err
+		}
+		if _, err := insertMessage(ctx, tx, m); err != nil {
+			return err
+		}
+		if err := s.commitMessage(ctx, tx, th, m, l.Files, box); err != nil {
+			return err
+		}
+		th.Received = tx.Now
+		return journal.Record(ctx, tx, journal.Entry{
+			Tenant: string(t.ID), Actor: "citizen", Action: "letter.received", Object: k.Thread,
+			Detail: map[string]string{"mailbox": string(l.Mailbox.ID)},
+		})
+	})
+	if err != nil {
+		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
+	}
+	done = sent{Thread: th.ID, Number: th.Number, Mailbox: th.Mailbox, At: th.Received, Due: th.Due}
+	if !known {
+		done.Receipt = receipt
+	}
+	return done, known, nil
+}
+
+// commitMessage does what every new message of a citizen needs in the
+// transaction that stores it: files become live, the box waits for the vault,
+// the office is told.
+func (s *Service) commitMessage(ctx context.Context, tx *db.Tx, th thread, m message, files []upload, box intakeRow) error {
+	for _, f := range files {
+		if err := s.Refs.Attach(ctx, tx, string(th.Tenant), f.Blob, m.ID, f.Size); err != nil {
+			return err
+		}
+	}
+	if err := insertIntake(ctx, tx, box); err != nil {
+		return err
+	}
+	tx.AfterCommit(s.wakeIntake)
+	return s.tellOffice(ctx, tx, th)
+}
+
+// sealLetter seals the parts of a first letter.
+func sealLetter(of tenant.ID, l letter, k letterKeys, receipt string) message {
+	m := sealMessage(of, k.Thread, k.Message, fromCitizen, k.K, l.Body, l.Files)
+	m.card = sealPart(k.K, of, k.Message, "card", encode(card{Subject: l.Subject, Sender: l.Contact.Name}))
+	if !l.Contact.empty() {
+		m.contact = sealPart(k.K, of, k.Message, "contact", encode(l.Contact))
+	}
+	if receipt != "" {
+		m.receipt = sealPart(k.K, of, k.Message, "receipt", []byte(receipt))
+	}
+	return m
+}
+
+// sealMessage seals the text and the file cards of any message.
+func sealMessage(of tenant.ID, threadID, id string, what kind, k seal.Key, body string, files []upload) message {
+	m := message{ID: id, Tenant: of, Thread: threadID, Kind: what}
+	m.body = sealPart(k, of, id, "body", []byte(body))
+	for _, f := range files {
+		c := encode(fileCard{Name: f.Name, Type: f.Type, Size: f.Size, SHA256: f.SHA256})
+		m.files = append(m.files, storedFile{
+			message: id, part: f.Part, blob: f.Blob, card: sealPart(k, of, id, "filecard/"+f.Part, c),
+		})
+	}
+	return m
+}
+
+// sealPart seals one part of a message under the key derived for it. Every
+// part of every message has a key of its own, so that a key handed out for a
+// list opens no text (SECURITY: cards and content apart).
+func sealPart(k seal.Key, of tenant.ID, messageID, part string, plain []byte) []byte {
+	return seal.Seal(k.Derive(part), place(of, messageID, part), plain)
+}
+
+// openPart opens a part with the message key.
+func openPart(k seal.Key, of tenant.ID, messageID, part string, sealed []byte) ([]byte, error) {
+	return seal.Open(k.Derive(part), place(of, messageID, part), sealed)
+}
+
+func place(of tenant.ID, messageID, part string) seal.Place {
+	return seal.Place{Tenant: string(of), Message: messageID, Part: part}
+}
+
+// sealBox packs the keys of a message for the vault, under today's public key.
+func (s *Service) sealBox(of tenant.ID, box tenant.MailboxID, l vault.Letter, now time.Time) (intakeRow, error) {
+	day, err := s.Deputy.IntakeKey(now)
+	if err != nil {
+		return intakeRow{}, err
+	}
+	l.Tenant, l.Mailbox = string(of), string(box)
+	b, err := vault.SealBox(day, l)
+	if err != nil {
+		return intakeRow{}, err
+	}
+	return intakeRow(b), nil
+}
+
+// receipt signs what was received: tenant, mailbox, instant, the SHA-256 of the
+// text and of each file. It names no file and nobody.
+func (s *Service) receipt(ctx context.Context, t *tenant.Tenant, l letter, number string, at time.Time) (string, error) {
+	signer, err := s.Deputy.Signer(ctx, string(t.ID), at)
+	if err != nil {
+		return "", err
+	}
+	r := seal.Receipt{
+		Tenant: string(t.ID), TenantName: t.Name, ARS: t.ARS,
+		Mailbox: string(l.Mailbox.ID), MailboxName: l.Mailbox.Name,
+		Case: number, At: at, Text: sha256.Sum256([]byte(l.Body)),
+	}
+	for _, f := range l.Files {
+		sum, err := hex.DecodeString(f.SHA256)
+		if err != nil || len(sum) != sha256.Size {
+			return "", fmt.Errorf("file without hash: %w", fault.Internal)
+		}
+		r.Files = append(r.Files, seal.ReceiptFile{Size: f.Size, SHA256: [32]byte(sum)})
+	}
+	return seal.SignReceipt(signer, r)
+}
+
+// sizeClass is the power of two that the files together stay below; the exact
+// size stays sealed.
+func sizeClass(files []upload) int {
+	var sum int64
+	for _, f := range files {
+		sum += f.Size
+	}
+	return bits.Len64(uint64(sum))
+}
+
+// tellOffice enqueues the content-free mail to the clerks who asked for one:
+// at most one a mailbox and minute, and none where nobody asked.
+func (s *Service) tellOffice(ctx context.Context, tx *db.Tx, th thread) error {
+	wanted, err := s.Accounts.WantsNotice(ctx, tx, th.Tenant, th.Mailbox)
+	if err != nil || !wanted {
+		return err
+	}
+	slot := fmt.Sprintf("%s.%s.%d", th.Tenant, th.Mailbox, tx.Now.Unix()/60)
+	return s.Jobs.Enqueue(ctx, tx, jobTellOffice, string(th.Tenant)+":"+string(th.Mailbox), jobs.Unique(slot))
+}
+
+// numbers hands out case numbers, reserving a block at a time so that writers
+// do not queue behind one counter row. A restart leaves a gap.
+type numbers struct {
+	mu    sync.Mutex
+	block map[numberKey][2]int // next, end
+}
+
+type numberKey struct {
+	of   tenant.ID
+	year int
+}
+
+const numberBlock = 64
+
+func (n *numbers) next(ctx context.Context, d *db.DB, of tenant.ID, now time.Time) (string, error) {
+	year := now.In(tenant.Zone()).Year()
+	key := numberKey{of, year}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	b := n.block[key]
+	if b[0] == b[1] {
+		var first int
+		err := d.Update(ctx, func(tx *db.Tx) (err error) {
+			first, err = takeNumbers(ctx, tx, of, year, numberBlock)
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+		b = [2]int{first, first + numberBlock}
+		if n.block == nil {
+			n.block = map[numberKey][2]int{}
+		}
+	}
+	n.block[key] = [2]int{b[0] + 1, b[1]}
+	return fmt.Sprintf("%d-%06d", year, b[0]), nil
+}

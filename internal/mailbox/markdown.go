@@ -1,0 +1,118 @@
+package mailbox
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/microcosm-cc/bluemonday"
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/renderer/html"
+	"github.com/yuin/goldmark/text"
+)
+
+// markdown renders what a clerk writes. A line break stays a line break,
+// because that is what people mean who have never heard of Markdown.
+func markdown() goldmark.Markdown {
+	return goldmark.New(
+		goldmark.WithExtensions(extension.Linkify, extension.Strikethrough),
+		goldmark.WithRendererOptions(html.WithHardWraps()),
+	)
+}
+
+// policy is what an answer may contain: text, lists, emphasis and links to web
+// and mail addresses. No pictures, so that reading an answer fetches nothing
+// from elsewhere.
+func policy() *bluemonday.Policy {
+	p := bluemonday.NewPolicy()
+	p.AllowElements("p", "br", "strong", "em", "del", "ul", "ol", "li", "blockquote", "code", "pre", "hr", "h3", "h4")
+	p.AllowAttrs("href").OnElements("a")
+	p.AllowURLSchemes("https", "http", "mailto", "tel")
+	p.AllowAttrs("start").Matching(bluemonday.Integer).OnElements("ol")
+	p.RequireNoFollowOnLinks(false)
+	p.RequireNoReferrerOnLinks(true)
+	return p
+}
+
+// renderHTML returns the answer as clean HTML. Headings of the clerk begin at
+// level three, below those of the page.
+func renderHTML(source string) (string, error) {
+	md := markdown()
+	doc := md.Parser().Parse(text.NewReader([]byte(source)))
+	err := ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if h, ok := n.(*ast.Heading); ok && entering {
+			h.Level = min(max(h.Level+2, 3), 4)
+		}
+		return ast.WalkContinue, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	if err := md.Renderer().Render(&out, []byte(source), doc); err != nil {
+		return "", err
+	}
+	return policy().Sanitize(out.String()), nil
+}
+
+// plainText returns the answer as text for a mail: without marks, links with
+// their address behind them.
+func plainText(source string) string {
+	raw := []byte(source)
+	doc := markdown().Parser().Parse(text.NewReader(raw))
+	var out strings.Builder
+	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) { return writeText(&out, raw, n, entering), nil })
+	return strings.TrimSpace(out.String()) + "\n"
+}
+
+func writeText(out *strings.Builder, raw []byte, n ast.Node, entering bool) ast.WalkStatus {
+	switch n := n.(type) {
+	case *ast.Text:
+		if entering {
+			out.Write(n.Segment.Value(raw))
+			if n.SoftLineBreak() || n.HardLineBreak() {
+				out.WriteByte('\n')
+			}
+		}
+	case *ast.String:
+		if entering {
+			out.Write(n.Value)
+		}
+	case *ast.ListItem:
+		if entering {
+			out.WriteString("- ")
+		} else {
+			endBlock(out, "\n")
+		}
+	case *ast.Link:
+		if !entering {
+			out.WriteString(" (" + string(n.Destination) + ")")
+		}
+	case *ast.AutoLink:
+		if entering {
+			out.Write(n.URL(raw))
+		}
+	case *ast.FencedCodeBlock, *ast.CodeBlock:
+		if entering {
+			for i := range n.Lines().Len() {
+				line := n.Lines().At(i)
+				out.Write(line.Value(raw))
+			}
+		}
+	case *ast.RawHTML, *ast.HTMLBlock:
+		return ast.WalkSkipChildren
+	case *ast.Paragraph, *ast.Heading, *ast.List, *ast.Blockquote:
+		if !entering {
+			endBlock(out, "\n\n")
+		}
+	}
+	return ast.WalkContinue
+}
+
+// endBlock makes the text end with the given number of line ends.
+func endBlock(out *strings.Builder, end string) {
+	s := strings.TrimRight(out.String(), "\n")
+	out.Reset()
+	out.WriteString(s + end)
+}
