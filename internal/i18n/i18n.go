@@ -78,8 +78,12 @@ type Localizer struct {
 	name     string
 	tag      language.Tag
 	messages map[string]*message
-	fallback *Localizer // the reference; nil in the reference itself
+	small    [smallCount]plural.Form // forms of the counts a page has most
+	fallback *Localizer              // the reference; nil in the reference itself
 }
+
+// smallCount bounds the counts whose plural form is looked up once, at Load.
+const smallCount = 200
 
 // message is a compiled sentence. Without plural forms only plain is set.
 type message struct {
@@ -121,6 +125,9 @@ func LoadFS(fsys fs.FS) (*Catalog, error) {
 				return nil, fmt.Errorf("i18n: variety %s: %w", variety, err)
 			}
 			l = &Localizer{name: variety, tag: tag, messages: map[string]*message{}}
+			for n := range l.small {
+				l.small[n] = plural.Cardinal.MatchPlural(tag, n, 0, 0, 0, 0)
+			}
 			c.localizers[variety] = l
 		}
 		data, err := fs.ReadFile(fsys, name)
@@ -395,6 +402,9 @@ func (l *Localizer) form(n any) plural.Form {
 	}
 	if i < 0 {
 		i = -i
+	}
+	if i < smallCount {
+		return l.small[i]
 	}
 	// Six digits decide in every language; more could overflow the rules.
 	if i >= 1e6 {

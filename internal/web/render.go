@@ -74,7 +74,7 @@ func writePage(w http.ResponseWriter, sc *scope, status int, staff bool, page []
 // statusError is an answer that no fault kind describes.
 type statusError struct {
 	status int
-	key    string
+	key    string // prefix of title and text, "" for those of the status
 }
 
 func status(code int) error { return &statusError{status: code} }
@@ -150,10 +150,10 @@ func (rt *Router) errorPage(res *response, r *http.Request, code int, err error)
 			h.Set("Connection", "close")
 		}
 	}
-	name := "web.error." + strconv.Itoa(code)
-	e := ErrorView{Status: code, Title: i18n.T(ctx, name+".title"), Text: i18n.T(ctx, name+".text")}
+	name := "web.error." + strconv.Itoa(code) + "."
+	e := ErrorView{Status: code, Title: i18n.T(ctx, name+"title"), Text: i18n.T(ctx, name+"text")}
 	if se, ok := errors.AsType[*statusError](err); ok && se.key != "" {
-		e.Title, e.Text = i18n.T(ctx, se.key+".title"), i18n.T(ctx, se.key+".text")
+		e.Title, e.Text = i18n.T(ctx, se.key+"title"), i18n.T(ctx, se.key+"text")
 	} else if fe, ok := errors.AsType[*fault.Error](err); ok && fe.Key != "" {
 		e.Text = i18n.T(ctx, fe.Key, fe.Args...)
 	}
@@ -213,9 +213,9 @@ func bare(res *response, ctx context.Context, e ErrorView) {
 // the page "cookies refused" if the browser sent no cookie of ours at all (the
 // form page had set one), otherwise with "session ended".
 func RefuseSession(w http.ResponseWriter, r *http.Request) error {
-	key := "web.session.ended"
+	key := "web.session.ended."
 	if SessionState(r) == None {
-		key = "web.session.refused"
+		key = "web.session.refused."
 	}
 	return &statusError{status: http.StatusForbidden, key: key}
 }

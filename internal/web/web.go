@@ -362,7 +362,7 @@ func (m *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sc.err = func() error {
 		if !m.crossOrigin {
 			if err := m.rt.cop.Check(r); err != nil {
-				return &statusError{status: http.StatusForbidden, key: "web.error.origin"}
+				return &statusError{status: http.StatusForbidden, key: "web.error.origin."}
 			}
 		}
 		if r.ContentLength > m.limit {
