@@ -1,0 +1,192 @@
+package blob
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"poststelle/internal/db"
+	"poststelle/internal/fault"
+	"poststelle/internal/jobs"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations returns the schema of the references.
+func Migrations() db.Migrations {
+	dir, err := fs.Sub(files, "migrations")
+	if err != nil {
+		panic(err)
+	}
+	return db.Migrations{Name: "blob", FS: dir}
+}
+
+// reviewEvery is how often objects without a reference are looked for.
+const reviewEvery = 24 * time.Hour
+
+// deleteKind is the job that deletes an object; its reference is the id.
+const deleteKind = "blob.delete"
+
+// RefsConfig is what [NewRefs] needs. All fields but Log are required.
+type RefsConfig struct {
+	DB    *db.DB
+	Queue *jobs.Queue
+	Store Store
+	Log   *slog.Logger
+}
+
+// Refs says which objects are in use, and deletes the others.
+type Refs struct{ c RefsConfig }
+
+// NewRefs returns the references and gives the queue its handler for
+// deletions.
+func NewRefs(c RefsConfig) *Refs {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Refs{c}
+	c.Queue.Handle(deleteKind, r.remove)
+	return r
+}
+
+// Attach says that owner, a thing of tenant named by its id, uses the object.
+// The object must have been put before. A second owner is fault.Conflict.
+func (r *Refs) Attach(ctx context.Context, tx *db.Tx, tenant string, id ID, owner string, size int64) error {
+	if !id.Valid() {
+		return fmt.Errorf("blob: attach: %w", fault.Invalid)
+	}
+	n, err := tx.Exec(ctx, `
+		insert into blob_refs (id, tenant, owner, size, created_at)
+		values ($1, $2, $3, $4, $5)
+		on conflict (id) do nothing`,
+		string(id), tenant, owner, size, db.Millis(tx.Now))
+	if err == nil && n == 0 {
+		err = fault.Conflict
+	}
+	if err != nil {
+		return fmt.Errorf("blob: attach: %w", err)
+	}
+	return nil
+}
+
+// Release gives the object up: it is deleted after the commit. An object that
+// the tenant does not use is left alone, without an error, so that an erasure
+// can be repeated.
+func (r *Refs) Release(ctx context.Context, tx *db.Tx, tenant string, id ID) error {
+	n, err := tx.Exec(ctx, `
+		delete from blob_refs
+		where tenant = $1 and id = $2`, tenant, string(id))
+	if err == nil && n > 0 {
+		err = r.c.Queue.Enqueue(ctx, tx, deleteKind, string(id))
+	}
+	if err != nil {
+		return fmt.Errorf("blob: release: %w", err)
+	}
+	return nil
+}
+
+// Used returns how many objects a tenant uses, and their bytes.
+func (r *Refs) Used(ctx context.Context, tx *db.Tx, tenant string) (objects, bytes int64, err error) {
+	err = tx.QueryRow(ctx, `
+		select count(*), coalesce(sum(size), 0)
+		from blob_refs
+		where tenant = $1`, tenant).Scan(&objects, &bytes)
+	if err != nil {
+		return 0, 0, fmt.Errorf("blob: used: %w", err)
+	}
+	return objects, bytes, nil
+}
+
+// remove is the job behind Release.
+func (r *Refs) remove(ctx context.Context, j jobs.Job) error {
+	id := ID(j.Ref)
+	if !id.Valid() {
+		return jobs.Fatal(fmt.Errorf("blob: delete job: %w", fault.Invalid))
+	}
+	used, err := r.used(ctx, []ID{id})
+	if err != nil {
+		return err
+	}
+	if used[id] {
+		return jobs.Fatal(fmt.Errorf("blob: delete job: object is in use: %w", fault.Conflict))
+	}
+	return r.c.Store.Delete(ctx, id)
+}
+
+// used returns which of the ids have a row.
+func (r *Refs) used(ctx context.Context, ids []ID) (map[ID]bool, error) {
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = string(id)
+	}
+	used := make(map[ID]bool, len(ids))
+	err := r.c.DB.View(ctx, func(tx *db.Tx) error {
+		// The one statement without a tenant: an object is swept only when
+		// nobody at all uses it.
+		all, err := db.Collect(ctx, tx, func(s db.Scanner) (id string, err error) {
+			return id, s.Scan(&id)
+		}, `
+			select id
+			from blob_refs
+			where id in (`+db.In(1, len(ids))+`)`, args...)
+		for _, id := range all {
+			used[ID(id)] = true
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("blob: look up references: %w", err)
+	}
+	return used, nil
+}
+
+// Sweep deletes objects that nobody uses and that are older than the given
+// age by the clock of DB; it returns how many. The age must exceed the longest
+// time between Put and the commit of Attach: a day when the system is in use,
+// 0 at start-up of a single node, when no upload is under way.
+func (r *Refs) Sweep(ctx context.Context, olderThan time.Duration) (n int, err error) {
+	cutoff := r.c.DB.Now().Add(-olderThan)
+	var batch []ID
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		used, err := r.used(ctx, batch)
+		if err != nil {
+			return err
+		}
+		for _, id := range batch {
+			if used[id] {
+				continue
+			}
+			if err := r.c.Store.Delete(ctx, id); err != nil {
+				return err
+			}
+			n++
+		}
+		batch = batch[:0]
+		return nil
+	}
+	err = r.c.Store.List(ctx, func(id ID, i Info) error {
+		if olderThan > 0 && i.ModTime.After(cutoff) {
+			return nil
+		}
+		if batch = append(batch, id); len(batch) == 200 {
+			return flush()
+		}
+		return nil
+	})
+	err = errors.Join(err, flush())
+	if n > 0 {
+		r.c.Log.InfoContext(ctx, "blobs without a reference deleted", "count", n)
+	}
+	if err != nil {
+		return n, fmt.Errorf("blob: sweep: %w", err)
+	}
+	return n, nil
+}
