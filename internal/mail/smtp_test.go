@@ -45,16 +45,15 @@ type relay struct {
 	addr  string
 	roots *x509.CertPool
 
-	mu       sync.Mutex
-	from     []string
-	rcpt     []string
-	data     [][]byte
-	users    []string
-	wire     bytes.Buffer
-	mailErr  error
-	rcptErr  error
-	dataErr  error
-	needAuth bool
+	mu      sync.Mutex
+	from    []string
+	rcpt    []string
+	data    [][]byte
+	users   []string
+	wire    bytes.Buffer
+	mailErr error
+	rcptErr error
+	dataErr error
 }
 
 func (r *relay) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{r: r}, nil }
