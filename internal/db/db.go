@@ -113,7 +113,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	scheme, rest, ok := strings.Cut(c.URL, ":")
 	if !ok {
-		return nil, errors.New("db: open: the URL must start with sqlite: or postgres:")
+		return nil, errors.New("db: open: the URL must start with sqlite or postgres and a colon")
 	}
 	var err error
 	switch scheme {
