@@ -157,6 +157,9 @@ func TestWriter_EveryWriteMayFail(t *testing.T) {
 			if !errors.Is(err, errDisk) {
 				t.Errorf("failure at write %d: %v", at, err)
 			}
+			if (w == nil) != (at == 0) {
+				t.Errorf("failure at write %d: NewWriter returned %v", at, w)
+			}
 			if w == nil {
 				continue
 			}
