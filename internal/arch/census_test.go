@@ -10,9 +10,19 @@ import (
 	"strings"
 	"testing"
 
+	"poststelle/internal/accesslog"
+	"poststelle/internal/account"
+	"poststelle/internal/blob"
 	"poststelle/internal/db"
 	"poststelle/internal/db/dbtest"
+	"poststelle/internal/jobs"
+	"poststelle/internal/journal"
+	"poststelle/internal/mail"
+	"poststelle/internal/mailbox"
 	"poststelle/internal/personal"
+	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
+	"poststelle/internal/web"
 )
 
 // holder is a package that stores something: its schema and what it declares of it.
@@ -24,7 +34,18 @@ type holder struct {
 }
 
 // holders are all packages that store something. checkHolders finds one that is forgotten here.
-var holders = []holder{}
+var holders = []holder{
+	{pkg: "internal/jobs", migrations: jobs.Migrations, personal: jobs.Personal},
+	{pkg: "internal/journal", migrations: journal.Migrations, personal: journal.Personal},
+	{pkg: "internal/blob", migrations: blob.Migrations, personal: blob.Personal},
+	{pkg: "internal/mail", personal: mail.Personal},
+	{pkg: "internal/web", personal: func() personal.Declaration { return web.Personal(new(web.Registry)) }},
+	{pkg: "internal/tenant", migrations: tenant.Migrations, personal: tenant.Personal},
+	{pkg: "internal/account", migrations: account.Migrations, personal: account.Personal},
+	{pkg: "internal/mailbox", migrations: mailbox.Migrations, personal: mailbox.Personal},
+	{pkg: "internal/accesslog", personal: accesslog.Personal},
+	{pkg: "internal/vault", migrations: vault.Migrations, personal: vault.Personal, vault: true},
+}
 
 // checkHolders: whoever has migrations declares, and whoever declares is looked at by the census.
 func checkHolders(all []*source, list []holder) []string {

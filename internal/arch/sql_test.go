@@ -25,8 +25,14 @@ var sqlOwners = map[string]string{
 	"internal/db/dbtest": "makes databases for tests",
 }
 
+// sqlJoins are files that put statements together from fixed fragments, with the reason; reviewers look at each.
+var sqlJoins = map[string]string{
+	"internal/mailbox/inbox.go": "the inbox filter: a fixed fragment for each field, values as numbered parameters",
+	"internal/vault/store.go":   "pairs() makes numbered placeholders; the kind is one of two constants",
+}
+
 // sqlHelpers return text that is safe within a statement, because it is made of numbers or constants.
-var sqlHelpers = []string{"In", "SkipLocked"}
+var sqlHelpers = []string{"In", "SkipLocked", "Itoa"}
 
 // engineOwners may ask which engine runs; for everybody else the two are one.
 var engineOwners = []string{"internal/db", "internal/db/dbtest", "internal/app", "internal/demo", "internal/load"}
@@ -67,10 +73,9 @@ func checkSQL(all []*source) []string {
 				if !ok || !statement.MatchString(text) {
 					return true
 				}
-				for _, part := range parts {
-					if !safePart(s, part, consts) {
-						out = append(out, s.at(n)+": joins a value into SQL; pass it as a parameter")
-					}
+				unsafe := slices.ContainsFunc(parts, func(e ast.Expr) bool { return !safePart(s, e, consts) })
+				if unsafe && sqlJoins[s.name] == "" {
+					out = append(out, s.at(n)+": joins a value into SQL; pass it as a parameter")
 				}
 			case *ast.BasicLit:
 				text, ok := literal(n)
