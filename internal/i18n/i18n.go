@@ -134,7 +134,7 @@ func LoadFS(fsys fs.FS) (*Catalog, error) {
 		if err != nil {
 			return nil, fmt.Errorf("i18n: %w", err)
 		}
-		if err := l.add(strings.TrimSuffix(path.Base(name), ".json"), data); err != nil {
+		if err := l.add(data); err != nil {
 			return nil, fmt.Errorf("i18n: %s: %w", name, err)
 		}
 	}
@@ -162,15 +162,12 @@ func LoadFS(fsys fs.FS) (*Catalog, error) {
 	return c, nil
 }
 
-func (l *Localizer) add(domain string, data []byte) error {
+func (l *Localizer) add(data []byte) error {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return err
 	}
 	for key, value := range raw {
-		if !strings.HasPrefix(key, domain+".") {
-			return fmt.Errorf("key %s does not begin with %s", key, domain)
-		}
 		if l.messages[key] != nil {
 			return fmt.Errorf("key %s stands in two files", key)
 		}

@@ -27,6 +27,9 @@ func Personal(cookies *Registry) personal.Declaration {
 			Neutral:   []string{"site", "created"},
 			Locator:   personal.None,
 			Retention: personal.Retention{Session: true},
+			Erase: []personal.Erasure{
+				{Role: personal.Visitor, Act: personal.Delete}, {Role: personal.Citizen, Act: personal.Delete}, {Role: personal.Staff, Act: personal.Delete},
+			},
 		}},
 	}
 	for _, c := range cookies.All() {

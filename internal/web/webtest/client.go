@@ -74,6 +74,8 @@ func dial(t testing.TB, addr string) *Client {
 			return d.DialContext(ctx, network, addr)
 		},
 		DisableCompression: true,
+		// A kept connection that breaks makes net/http send a request twice.
+		DisableKeepAlives: true,
 	}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &Client{Host: "localhost", Header: http.Header{}, t: t, addr: addr, jar: map[string][]*http.Cookie{},
