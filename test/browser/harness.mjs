@@ -119,9 +119,12 @@ export async function start() {
     visitor: (options = {}) => visitor(browser, info, options),
 
     async stop() {
-      await browser.close();
-      await server.stop();
-      fs.rmSync(tmp, { recursive: true, force: true });
+      try {
+        await browser.close();
+        await server.stop();
+      } finally {
+        fs.rmSync(tmp, { recursive: true, force: true });
+      }
     },
   };
   return ps;
