@@ -276,7 +276,6 @@ func TestDeclarations(t *testing.T) {
 	all := slices.Concat(rows, keys) // a store may go with one of the other database
 	report(t, checkDeclarations(all))
 	report(t, checkKeys(all, catalogues(t)))
-
 }
 
 func TestCensus_PlantedBreach(t *testing.T) {
