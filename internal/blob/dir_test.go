@@ -146,9 +146,9 @@ func smallDisk(t *testing.T) (string, error) {
 func TestDir_Full(t *testing.T) {
 	path, err := smallDisk(t)
 	if err != nil {
-		// Without the right to mount, a limit on the size of a file stands in
-		// for the full disk in as much as a write fails half way.
-		t.Logf("no small disk (%v): the write fails by a closed reader instead", err)
+		// Without the right to mount, an upload that fails half way with the
+		// same error shows at least that nothing of it stays.
+		t.Logf("no small disk (%v): a faulty reader stands in", err)
 		path = t.TempDir()
 		d := newDir(t, path)
 		full := &fault.Error{Kind: fault.Unavailable, Key: blob.KeyFull, Err: syscall.ENOSPC}
