@@ -34,6 +34,8 @@
 //
 // A bad or ended token is fault.Denied. A thread, message or mailbox that does not exist and one that the person may not see are
 // both fault.NotFound. fault.Unavailable means that nothing was done, also when the store is gone.
+//
+// Methods run transactions of the vault's own database: never call them inside a transaction of another one.
 package vault
 
 import (

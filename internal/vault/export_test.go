@@ -1,0 +1,43 @@
+package vault
+
+import (
+	"context"
+
+	"poststelle/internal/db"
+)
+
+// DB is the store, for tests that tamper with rows as somebody with the file would.
+func (v *Vault) DB() *db.DB { return v.db }
+
+// CollectWork is what a look-up by code cost.
+func (v *Vault) CollectWork(ctx context.Context, tenant string, lookup []byte) (found bool, queries, rows, bytes int, err error) {
+	err = v.db.View(ctx, func(tx *db.Tx) error {
+		_, ok, w, err := collect(ctx, tx, tenant, lookupHash(tenant, lookup))
+		found, queries, rows, bytes = ok, w.queries, w.rows, w.bytes
+		return err
+	})
+	return found, queries, rows, bytes, err
+}
+
+// HoldArgon takes both argon2 slots; give returns them.
+func (v *Vault) HoldArgon() (give func()) {
+	v.argon <- struct{}{}
+	v.argon <- struct{}{}
+	return func() { <-v.argon; <-v.argon }
+}
+
+// Queued is how many sign-ins hold or await a slot.
+func (v *Vault) Queued() int { return int(v.queued.Load()) }
+
+// TOTPAt is the code of a step; the tests check it against RFC 6238.
+var TOTPAt = totpAt
+
+// DecodeBox is the parser of box plaintexts, for the fuzz test.
+func DecodeBox(p []byte) (re []byte, ok bool) {
+	k, first, ok := decodeBox(p)
+	if !ok {
+		return nil, false
+	}
+	re, err := Letter{K: k, First: first}.encode()
+	return re, err == nil
+}
