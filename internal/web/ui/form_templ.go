@@ -1741,7 +1741,7 @@ func checks(f Choice, kind string) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var94 string
-				templ_7745c5c3_Var94, templ_7745c5c3_Err = templ.JoinStringErrs(oid + "-h")
+				templ_7745c5c3_Var94, templ_7745c5c3_Err = templ.JoinStringErrs(oid + "-o")
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `form.templ`, Line: 276, Col: 36}
 				}
@@ -1794,7 +1794,7 @@ func checks(f Choice, kind string) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var97 string
-				templ_7745c5c3_Var97, templ_7745c5c3_Err = templ.JoinStringErrs(oid + "-h")
+				templ_7745c5c3_Var97, templ_7745c5c3_Err = templ.JoinStringErrs(oid + "-o")
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `form.templ`, Line: 283, Col: 49}
 				}

@@ -658,7 +658,7 @@ func Accordion(title string, open bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Icon("expand_more").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Icon("keyboard_arrow_down").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

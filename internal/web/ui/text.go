@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf16"
 
 	"github.com/a-h/templ"
+
+	"poststelle/internal/i18n"
 )
 
 // SafeText shows foreign text on one line: isolated from the direction of its surroundings, characters that hide or
@@ -16,7 +19,9 @@ import (
 func SafeText(s string) templ.Component { return foreign("<bdi>", "</bdi>", s) }
 
 // SafeLines shows foreign text with its line breaks, for the body of letters.
-func SafeLines(s string) templ.Component { return foreign(`<div class="ps-letter" dir="auto">`, "</div>", s) }
+func SafeLines(s string) templ.Component {
+	return foreign(`<div class="ps-letter" dir="auto">`, "</div>", s)
+}
 
 // foreign is written by hand because no white space may enter between the pieces.
 func foreign(open, shut, s string) templ.Component {
@@ -105,4 +110,25 @@ func pictorial(r rune) bool {
 // count is the number of characters as a browser counts them in a text area: UTF-16 units, a line break as one.
 func count(s string) int {
 	return len(utf16.Encode([]rune(strings.ReplaceAll(s, "\r\n", "\n"))))
+}
+
+// dense writes a day as briefly as a list allows. With clock, today is the time of day and yesterday a word.
+func dense(ctx context.Context, t time.Time, clock bool) string {
+	now := kitOf(ctx).Now
+	local := t.In(i18n.Zone())
+	if clock {
+		switch i18n.Days(t, now) {
+		case 0:
+			return local.Format("15:04")
+		case 1:
+			return i18n.T(ctx, "ui.date.yesterday")
+		}
+	}
+	if local.Year() != now.In(i18n.Zone()).Year() {
+		return i18n.Date(ctx, t)
+	}
+	if strings.HasPrefix(i18n.Lang(ctx), "de") {
+		return local.Format("02.01.")
+	}
+	return local.Format("2 Jan")
 }
