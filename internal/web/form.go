@@ -184,5 +184,8 @@ func bodyError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &fault.Error{Kind: fault.TooLarge, Err: err}
 	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF // nobody must take the cut for the end
+	}
 	return &fault.Error{Kind: fault.Invalid, Key: "web.upload.cut", Err: err}
 }

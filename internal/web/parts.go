@@ -56,11 +56,11 @@ func properBoundary(b string) bool {
 // fault.Invalid (web.upload.cut), more than 100 parts fault.TooLarge.
 func (pr *PartReader) Next() (*Part, error) {
 	p, err := pr.mr.NextRawPart()
-	if err == io.EOF {
+	if err == io.EOF && pr.n > 0 {
 		return nil, io.EOF
 	}
 	if err != nil {
-		return nil, partError(err)
+		return nil, partError(err) // a form without any part was cut as well
 	}
 	if pr.n++; pr.n > MaxParts {
 		return nil, fault.With(fault.TooLarge, "web.form.many")

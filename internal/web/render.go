@@ -125,6 +125,9 @@ func (rt *Router) fail(res *response, r *http.Request, err error) {
 	if res.status != 0 {
 		panic(http.ErrAbortHandler) // half a response must not look whole
 	}
+	if sc.body != nil && res.http1 && r.Header.Get("Expect") == "" {
+		sc.body.drain()
+	}
 	rt.errorPage(res, r, code, err)
 }
 

@@ -17,6 +17,8 @@ const (
 	bodyRate   = 4 << 10 // bytes a second
 	writeWait  = 30 * time.Second
 	writeChunk = 64 << 10
+	drainWait  = 5 * time.Second
+	drainBytes = 32 << 20
 )
 
 // response guards what leaves the server: status once, security headers,
@@ -141,4 +143,17 @@ func (b *body) Read(p []byte) (int, error) {
 		_ = http.NewResponseController(b.res.ResponseWriter).SetReadDeadline(time.Time{})
 	}
 	return n, err
+}
+
+// drain reads what a browser is still sending, within bounds: HTTP/1 browsers
+// look at the answer only when they are done, and would show a broken
+// connection in place of the page that says what to do.
+func (b *body) drain() {
+	if b.done {
+		return
+	}
+	until := b.res.sc.rt.cfg.Now().Add(drainWait)
+	_ = http.NewResponseController(b.res.ResponseWriter).SetReadDeadline(until)
+	_, _ = io.CopyN(io.Discard, b.ReadCloser, drainBytes)
+	_ = http.NewResponseController(b.res.ResponseWriter).SetReadDeadline(time.Time{})
 }

@@ -29,6 +29,7 @@ type scope struct {
 	lang      string
 	localizer *i18n.Localizer
 	res       *response
+	body      *body // of the request, nil if there is none
 	err       error
 
 	cookies []string // Set-Cookie lines written by the registry

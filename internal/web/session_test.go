@@ -381,3 +381,25 @@ func TestSession_ValuesAreCopies(t *testing.T) {
 	w.NoFollow = true
 	w.Get("/x").Want(303)
 }
+
+// The memory of access records grows with b.N; it is small.
+func BenchmarkSession_Lookup(b *testing.B) {
+	w := newWorld(b, sessionRoutes)
+	w.Get("/formular")
+	r, err := http.NewRequest("GET", "/", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.RequestURI, r.Host, r.RemoteAddr = "/zustand", "localhost", "127.0.0.1:1"
+	r.URL.Path = "/zustand"
+	r.AddCookie(&http.Cookie{Name: "ps_sitzung", Value: w.Cookie("ps_sitzung")})
+	rec := &recorder{header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() { // a whole request with look-up and page
+		clear(rec.header)
+		w.router.ServeHTTP(rec, r)
+	}
+	if rec.status != 200 {
+		b.Fatal(rec.status)
+	}
+}

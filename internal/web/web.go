@@ -360,6 +360,10 @@ func (p *probe) WriteHeader(s int)           { p.status = s }
 func (m *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sc := scopeOf(r.Context())
 	sc.err = func() error {
+		if r.Body != nil && r.Body != http.NoBody {
+			sc.body = newBody(sc.res, r.Body)
+			r.Body = http.MaxBytesReader(sc.res, sc.body, m.limit)
+		}
 		if !m.crossOrigin {
 			if err := m.rt.cop.Check(r); err != nil {
 				return &statusError{status: http.StatusForbidden, key: "web.error.origin."}
@@ -367,9 +371,6 @@ func (m *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		if r.ContentLength > m.limit {
 			return status(http.StatusRequestEntityTooLarge)
-		}
-		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = newBody(sc.res, http.MaxBytesReader(sc.res, r.Body, m.limit))
 		}
 		if m.needSession && !safe(r.Method) && SessionState(r) != Live {
 			return RefuseSession(w, r)

@@ -71,11 +71,7 @@ func newWorld(t testing.TB, routes func(*web.Router), opts ...option) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	assets, err := web.NewAssets(fstest.MapFS{
-		"poststelle.css":   {Data: []byte(strings.Repeat("body{color:red}\n", 200))},
-		"fonts/fira.woff2": {Data: []byte("wOF2")},
-		".gitkeep":         {Data: []byte("x")},
-	})
+	assets, err := web.NewAssets(testAssets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +169,19 @@ func (w *world) wait(t *testing.T, n int) []web.AccessRecord {
 			t.Fatalf("%d access records, want %d: %+v", len(all), n, all)
 		}
 	}
+}
+
+var testAssets = fstest.MapFS{
+	"poststelle.css":   {Data: []byte(strings.Repeat("body{color:red}\n", 200))},
+	"fonts/fira.woff2": {Data: []byte("wOF2")},
+	".gitkeep":         {Data: []byte("x")},
+}
+
+func raw(s string) templ.Component {
+	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, s)
+		return err
+	})
 }
 
 func text(s string) templ.Component {
