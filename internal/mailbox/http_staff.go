@@ -1,0 +1,5 @@
+package mailbox
+
+import "poststelle/internal/web"
+
+func (s *Service) staffRoutes(*web.Router) {}
