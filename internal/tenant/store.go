@@ -25,13 +25,26 @@ func Migrations() db.Migrations {
 	return db.Migrations{Name: "tenant", FS: dir}
 }
 
+// Check reports what is wrong with tenants before anything is stored.
+func Check(tenants ...Tenant) error {
+	for i := range tenants {
+		if err := tenants[i].validate(); err != nil {
+			return fmt.Errorf("tenant: %s: %w", tenants[i].ID, err)
+		}
+		for _, m := range tenants[i].Mailboxes {
+			if err := CheckMailbox(m); err != nil {
+				return fmt.Errorf("tenant: %s/%s: %w", tenants[i].ID, m.ID, err)
+			}
+		}
+	}
+	return nil
+}
+
 // Add stores new tenants with their departments and mailboxes in one
 // transaction: all or none. An id or host that exists is a Conflict.
 func Add(ctx context.Context, d *db.DB, tenants ...Tenant) error {
-	for i := range tenants {
-		if err := tenants[i].validate(); err != nil {
-			return fmt.Errorf("tenant: add %s: %w", tenants[i].ID, err)
-		}
+	if err := Check(tenants...); err != nil {
+		return err
 	}
 	return d.Update(ctx, func(tx *db.Tx) error {
 		for _, t := range tenants {
