@@ -38,11 +38,11 @@ func keyStores() []personal.Store {
 	messages := ofThread("vault_messages", "tenant = $1 and thread = $2", []string{"id", "thread", "author"},
 		"tenant", "key_wrapped", "day", "by_mail", "created_at")
 	messages.Subjects = append(messages.Subjects, personal.Subject{Role: personal.Staff, Where: "tenant = $1 and author = $2"})
-	messages.Erase = append(messages.Erase, personal.Erasure{Role: personal.Staff, Act: personal.Keep, Reason: "vault.privacy.keep-author"})
+	messages.Erase = append(messages.Erase, personal.Erasure{Role: personal.Staff, Act: personal.Keep, Reason: "vault.privacy.keep.author"})
 	tombstones := ofThread("vault_tombstones", "tenant = $1 and id = $2", []string{"id"}, "tenant", "kind", "day", "created_at")
 	tombstones.Purpose = "vault.privacy.tombstones"
-	tombstones.Retention = personal.Retention{Criterion: "vault.privacy.tombstone-retention", ReviewEvery: 365 * 24 * time.Hour}
-	tombstones.Erase[0] = personal.Erasure{Role: personal.Citizen, Act: personal.Keep, Reason: "vault.privacy.keep-tombstone"}
+	tombstones.Retention = personal.Retention{Criterion: "vault.privacy.deleted.retention", ReviewEvery: 365 * 24 * time.Hour}
+	tombstones.Erase[0] = personal.Erasure{Role: personal.Citizen, Act: personal.Keep, Reason: "vault.privacy.keep.tombstone"}
 	return []personal.Store{
 		neutral("vault_meta", "name", "value"),
 		neutral("vault_tenants", "id", "operator", "signing_public", "signing_sealed", "created_at"),
@@ -57,7 +57,7 @@ func keyStores() []personal.Store {
 
 func ofStaff(name, purpose, where string, columns []personal.Column, free ...string) personal.Store {
 	return personal.Store{
-		Kind: personal.VaultTable, Name: name, Activity: "vault.privacy.staff-activity", Purpose: purpose,
+		Kind: personal.VaultTable, Name: name, Activity: "vault.privacy.colleagues.activity", Purpose: purpose,
 		Basis:    personal.Same(personal.Art6e, personal.LDSG15),
 		Subjects: []personal.Subject{{Role: personal.Staff, Where: where}},
 		Personal: columns,
@@ -82,7 +82,7 @@ func staffStores() []personal.Store {
 		{Name: "created_at", Category: personal.Employment},
 		{Name: "disabled_at", Category: personal.Employment},
 	}, "tenant")
-	staff.Retention = personal.Retention{Criterion: "vault.privacy.staff-retention", ReviewEvery: 365 * 24 * time.Hour}
+	staff.Retention = personal.Retention{Criterion: "vault.privacy.colleagues.retention", ReviewEvery: 365 * 24 * time.Hour}
 	staff.Export = []personal.Column{{Name: "role", Category: personal.Employment}, {Name: "created_at", Category: personal.Employment}}
 
 	members := ofStaff("vault_members", "vault.privacy.members", "tenant = $1 and person = $2", []personal.Column{
@@ -105,7 +105,7 @@ func staffStores() []personal.Store {
 		{Name: "reason_sealed", Category: personal.Evidence, Third: true},
 	}, "seq", "tenant", "items", "hash")
 	audit.Retention = personal.Retention{Start: "at", Period: 365 * 24 * time.Hour}
-	audit.Erase = []personal.Erasure{{Role: personal.Staff, Act: personal.Keep, Reason: "vault.privacy.keep-audit"}}
+	audit.Erase = []personal.Erasure{{Role: personal.Staff, Act: personal.Keep, Reason: "vault.privacy.keep.audit"}}
 	audit.Export = []personal.Column{{Name: "at", Category: personal.Behaviour}, {Name: "action", Category: personal.Behaviour}}
 	return []personal.Store{staff, members, audit}
 }
@@ -113,7 +113,7 @@ func staffStores() []personal.Store {
 func memoryStores() []personal.Store {
 	store := func(name, purpose string, columns ...personal.Column) personal.Store {
 		return personal.Store{
-			Kind: personal.Memory, Name: name, Activity: "vault.privacy.staff-activity", Purpose: purpose,
+			Kind: personal.Memory, Name: name, Activity: "vault.privacy.colleagues.activity", Purpose: purpose,
 			Basis:     personal.Same(personal.Art6e, personal.LDSG15),
 			Subjects:  []personal.Subject{{Role: personal.Staff}},
 			Personal:  columns,

@@ -114,7 +114,7 @@ func (v *Vault) AddStaff(ctx context.Context, token string, s StaffSpec) (Enrolm
 			return err
 		}
 		if s.Role == RoleOperator && !operator {
-			return fault.Fields(fault.Field{Name: "role", Key: "vault.staff.role-operator"})
+			return fault.Fields(fault.Field{Name: "role", Key: "vault.staff.operatorrole"})
 		}
 		if err := insertStaff(ctx, tx, s.Tenant, v.loginKey(s.Tenant, s.Login), row); err != nil {
 			return err
@@ -143,7 +143,7 @@ func (s StaffSpec) check() error {
 
 func badPassword(p string) (fault.Field, bool) {
 	bad := utf8.RuneCountInString(p) < minPassword || len(p) > maxPassword || !utf8.ValidString(p)
-	return fault.Field{Name: "password", Key: "vault.staff.password", Args: []any{"n", minPassword}}, bad
+	return fault.Field{Name: "password", Key: "vault.staff.password", Args: []any{"min", minPassword}}, bad
 }
 
 func (v *Vault) newPassword(ctx context.Context, password string) ([]byte, error) {

@@ -1,7 +1,9 @@
 package vault_test
 
 import (
+	"context"
 	"encoding/base32"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,10 +158,12 @@ func TestSignIn_OTPGuessing(t *testing.T) {
 func TestSignIn_ArgonQueue(t *testing.T) {
 	w := newWorldWith(t, vault.Config{SignInQueue: 3})
 	give := w.HoldArgon()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // only so that a queue without a bound fails and does not hang
+	defer cancel()
 	results := make(chan error, 20)
-	for range cap(results) {
+	for n := range cap(results) {
 		go func() {
-			_, err := w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "bau", Password: vaulttest.Password("bau"), Origin: time.Now().String()})
+			_, err := w.SignIn(ctx, vault.Proof{Tenant: town, Login: "bau", Password: vaulttest.Password("bau"), Origin: strconv.Itoa(n)})
 			results <- err
 		}()
 	}
