@@ -37,12 +37,29 @@ type View struct {
 func Render(w http.ResponseWriter, r *http.Request, status int, v View) error {
 	sc := scopeOf(r.Context())
 	v.Status = status
-	var page bytes.Buffer
-	page.Grow(32 << 10)
-	if err := sc.rt.cfg.Layout(r, v).Render(templ.WithNonce(r.Context(), sc.nonce), &page); err != nil {
+	page := sc.rt.buffer()
+	defer sc.rt.release(page)
+	if err := sc.rt.cfg.Layout(r, v).Render(templ.WithNonce(r.Context(), sc.nonce), page); err != nil {
 		return fmt.Errorf("web: page on %s: %w", sc.route, err)
 	}
 	return writePage(w, sc, status, v.Staff, page.Bytes())
+}
+
+// buffer returns an empty buffer for a page; release takes it back, unless it
+// has grown beyond what pages need.
+func (rt *Router) buffer() *bytes.Buffer {
+	if b, ok := rt.pages.Get().(*bytes.Buffer); ok {
+		b.Reset()
+		return b
+	}
+	return bytes.NewBuffer(make([]byte, 0, 32<<10))
+}
+
+func (rt *Router) release(b *bytes.Buffer) {
+	if b.Cap() <= 256<<10 {
+		clear(b.Bytes()) // the next page is somebody else's
+		rt.pages.Put(b)
+	}
 }
 
 // RenderPart writes a component without frame, for a request that asked for a

@@ -35,6 +35,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/a-h/templ"
@@ -110,6 +111,7 @@ type Router struct {
 	cop    *http.CrossOriginProtection
 	routes []string
 	langs  []string // prefixes in use, without the reference
+	pages  sync.Pool
 }
 
 // NewRouter returns a router that serves the assets and POST /anzeige.
@@ -400,7 +402,7 @@ func hostName(hostport string) (string, bool) {
 	return host, true
 }
 
-// errAborted tells fail that the peer is gone.
+// clientGone tells that an error is only the peer's going away.
 func clientGone(r *http.Request, err error) bool {
 	return r.Context().Err() != nil && errors.Is(err, context.Canceled)
 }
