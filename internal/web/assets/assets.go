@@ -41,9 +41,10 @@ func fetched() []string {
 func own() []string { return []string{"basis.mjs", "favicon.svg", "poststelle.css", "tasten.mjs"} }
 
 // Check says whether everything is embedded. The error names the missing files and the command that fetches them.
-func Check() error { return check(files) }
+func Check() error { return CheckFS(files) }
 
-func check(fsys fs.FS) error {
+// CheckFS is Check for a folder laid out like this package, with dist in it.
+func CheckFS(fsys fs.FS) error {
 	var missing []string
 	for _, name := range fetched() {
 		if info, err := fs.Stat(fsys, "dist/"+name); err != nil || info.Size() == 0 {

@@ -119,7 +119,7 @@ func dense(ctx context.Context, t time.Time, clock bool) string {
 	if clock {
 		switch i18n.Days(t, now) {
 		case 0:
-			return local.Format("15:04")
+			return fmt.Sprintf("%d:%02d", local.Hour(), local.Minute())
 		case 1:
 			return i18n.T(ctx, "ui.date.yesterday")
 		}
