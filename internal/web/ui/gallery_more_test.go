@@ -40,7 +40,7 @@ func galleryMore(letter string, files []ui.File) []page {
 
 	errorFrame := citizenFrame()
 	errorFrame.SessionEnd = time.Minute
-	notFound := page{"fehler", errorFrame, ui.View{Title: "Diese Seite gibt es nicht", Body: in(ui.ErrorPage(ui.ErrorSpec{Status: "404", Title: "Diese Seite gibt es nicht", Text: "Die Adresse ist falsch oder die Seite wurde entfernt. Prüfen Sie die Adresse oder beginnen Sie auf der Startseite.", ID: "K7Q2M4"}), ui.LinkButton(ui.Btn{Label: "Zur Startseite", Href: "/"}), ui.LinkButton(ui.Btn{Label: "Antwort abholen", Href: "/abholen", Kind: ui.Secondary}))}}
+	notFound := page{"fehler", errorFrame, ui.View{Title: "Diese Seite gibt es nicht", Body: in(ui.Column(false), in(ui.ErrorPage(ui.ErrorSpec{Status: "404", Title: "Diese Seite gibt es nicht", Text: "Die Adresse ist falsch oder die Seite wurde entfernt. Prüfen Sie die Adresse oder beginnen Sie auf der Startseite.", ID: "K7Q2M4"}), ui.LinkButton(ui.Btn{Label: "Zur Startseite", Href: "/"}), ui.LinkButton(ui.Btn{Label: "Antwort abholen", Href: "/abholen", Kind: ui.Secondary})))}}
 
 	return []page{mailboxPage, threadPage, login, notFound, inboxPage(), casePage(letter, files), partsPage(), englishPage()}
 }
