@@ -41,7 +41,7 @@ func messages() personal.Declaration {
 				},
 				Erase: []personal.Erasure{
 					{Role: personal.Citizen, Act: personal.Shred},
-					{Role: personal.Staff, Act: personal.Keep, Reason: "mailbox.privacy.keep-author"},
+					{Role: personal.Staff, Act: personal.Keep, Reason: "mailbox.privacy.keep_author"},
 				},
 				Export: []personal.Column{{Name: "sent_at", Category: personal.Behaviour}, {Name: "text", Category: personal.Content, Third: true}},
 			},
@@ -67,7 +67,7 @@ func messages() personal.Declaration {
 		},
 		Cookies: []personal.Cookie{{
 			Name: "__Host-ps_sitzung", Class: personal.Necessary,
-			Purpose: "web.cookie.session", Values: "web.cookie.session-values",
+			Purpose: "web.cookie.session", Values: "web.cookie.session_values",
 		}},
 		Sends: []personal.Recipient{{
 			Name: "mail.privacy.provider", Purpose: "mail.privacy.delivery",
@@ -133,17 +133,18 @@ func TestValidate_Refuses(t *testing.T) {
 		"blanks version": func(d *personal.Declaration) {
 			d.Stores[0].Erase[0] = personal.Erasure{Role: personal.Citizen, Act: personal.Blank, Columns: []string{"version"}}
 		},
-		"only blank takes columns":        func(d *personal.Declaration) { d.Stores[0].Erase[0].Columns = []string{"lookup"} },
-		"erasure without an act":          func(d *personal.Declaration) { d.Stores[0].Erase[0].Act = 0 },
-		"export names sent_at twice":      func(d *personal.Declaration) { d.Stores[0].Export[1].Name = "sent_at" },
-		"which is neither column nor":     func(d *personal.Declaration) { d.Stores[0].Export[1].Name = "face" },
-		"has an export but no personal":   func(d *personal.Declaration) { d.Stores[1].Export = d.Stores[0].Export },
-		"has subjects but no personal":    func(d *personal.Declaration) { d.Stores[1].Subjects = d.Stores[0].Subjects },
-		"unknown class":                   func(d *personal.Declaration) { d.Cookies[0].Class = "useful" },
-		"negative lifetime":               func(d *personal.Declaration) { d.Cookies[0].Lifetime = -1 },
-		"values \"\" is not an i18n key":  func(d *personal.Declaration) { d.Cookies[0].Values = "" },
-		"names no category of data":       func(d *personal.Declaration) { d.Sends[0].What = nil },
-		"third country \"USA\" is not an": func(d *personal.Declaration) { d.Sends[0].ThirdCountry = "USA" },
+		"only blank takes columns":         func(d *personal.Declaration) { d.Stores[0].Erase[0].Columns = []string{"lookup"} },
+		"erasure without an act":           func(d *personal.Declaration) { d.Stores[0].Erase[0].Act = 0 },
+		"export names sent_at twice":       func(d *personal.Declaration) { d.Stores[0].Export[1].Name = "sent_at" },
+		"which is neither column nor":      func(d *personal.Declaration) { d.Stores[0].Export[1].Name = "face" },
+		"has an export but no personal":    func(d *personal.Declaration) { d.Stores[1].Export = d.Stores[0].Export },
+		"has subjects but no personal":     func(d *personal.Declaration) { d.Stores[1].Subjects = d.Stores[0].Subjects },
+		"unknown class":                    func(d *personal.Declaration) { d.Cookies[0].Class = "useful" },
+		"negative lifetime":                func(d *personal.Declaration) { d.Cookies[0].Lifetime = -1 },
+		"values \"web.a-b\" is not an i18": func(d *personal.Declaration) { d.Cookies[0].Values = "web.a-b" },
+		"values \"\" is not an i18n key":   func(d *personal.Declaration) { d.Cookies[0].Values = "" },
+		"names no category of data":        func(d *personal.Declaration) { d.Sends[0].What = nil },
+		"third country \"USA\" is not an":  func(d *personal.Declaration) { d.Sends[0].ThirdCountry = "USA" },
 	} {
 		d := messages()
 		spoil(&d)

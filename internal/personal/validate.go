@@ -9,7 +9,8 @@ import (
 )
 
 var (
-	keyForm    = regexp.MustCompile(`^[a-z][a-z0-9]*(\.[a-z0-9][a-z0-9-]*)+$`)
+	// keyForm is the form of keys that the catalogues of package i18n have.
+	keyForm    = regexp.MustCompile(`^[a-z][a-z0-9]*(\.[a-z0-9_]+)+$`)
 	nameForm   = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	domainForm = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
 )
