@@ -4,8 +4,9 @@
 // A binary built without dist compiles and its tests run, but the server must not start: call Check first.
 //
 // Names are flat ("kern.min.css", "poststelle.css", "icons.svg"); no file of dist has the name of one of ours. The
-// addresses inside poststelle.css are such names too, relative to the stylesheet: whoever serves the files under other
-// names has to rewrite them (References lists them).
+// addresses inside poststelle.css are such names too, relative to the stylesheet. FS hands everything to web.NewAssets
+// and turns these addresses into the hashed ones that package web serves, so that the preloaded font and the font of
+// the stylesheet are one file and are kept for ever.
 //
 // # Fonts
 //
@@ -16,10 +17,15 @@
 package assets
 
 import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -83,6 +89,48 @@ func Read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("assets: %s: run ./dev/assets: %w", name, err)
 	}
 	return data, err
+}
+
+// FS gives all files under their names, the references of poststelle.css in hashed form: "a.woff2" as "a.<hash>.woff2",
+// the first 8 bytes of SHA-256 in hex, which is how web.Assets names a file.
+func FS() (fs.FS, error) {
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf) // a read-only file system in memory, nothing more
+	for _, name := range Names() {
+		data, err := Read(name)
+		if err != nil {
+			return nil, err
+		}
+		if name == "poststelle.css" {
+			data = hashed(data)
+		}
+		f, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+		if err != nil {
+			return nil, fmt.Errorf("assets: %s: %w", name, err)
+		}
+		if _, err := f.Write(data); err != nil {
+			return nil, fmt.Errorf("assets: %s: %w", name, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("assets: %w", err)
+	}
+	return zip.NewReader(bytes.NewReader(buf.Bytes()), int64(buf.Len()))
+}
+
+// hashed leaves references to files that are not there as they are.
+func hashed(css []byte) []byte {
+	for _, name := range References(css) {
+		data, err := Read(name)
+		if err != nil {
+			continue
+		}
+		sum := sha256.Sum256(data)
+		ext := path.Ext(name)
+		to := strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:8]) + ext
+		css = bytes.ReplaceAll(css, []byte(`url("`+name+`")`), []byte(`url("`+to+`")`))
+	}
+	return css
 }
 
 // References lists the names of files that a stylesheet of this package refers to with url("name").

@@ -24,6 +24,33 @@ func TestRead(t *testing.T) {
 	}
 }
 
+func TestFS(t *testing.T) {
+	fsys, err := assets.FS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	if err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	if want := assets.Names(); !slices.Equal(names, want) {
+		t.Errorf("FS holds %v, want %v", names, want)
+	}
+	css, err := fs.ReadFile(fsys, "poststelle.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(names, "fira-sans-latin-400-normal.woff2") && !regexp.MustCompile(`url\("fira-sans-latin-400-normal\.[0-9a-f]{16}\.woff2"\)`).Match(css) {
+		t.Error("the stylesheet names its font without hash")
+	}
+}
+
 // A binary without dist must say so, and say what to do.
 func TestCheck(t *testing.T) {
 	if _, err := os.Stat("dist/kern.min.css"); err != nil {
