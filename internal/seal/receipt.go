@@ -181,6 +181,20 @@ func (c Certificate) covers(r Receipt) error {
 type DaySigner struct {
 	Key         ed25519.PrivateKey
 	Certificate Certificate
+	verified    bool // NewDaySigner has checked the certificate
+}
+
+// NewDaySigner returns a signer whose certificate has been verified, so that
+// each receipt need not do it again; ErrCertificate when it does not hold.
+// Neither value may be changed afterwards.
+func NewDaySigner(key ed25519.PrivateKey, c Certificate) (DaySigner, error) {
+	if err := c.Verify(); err != nil {
+		return DaySigner{}, err
+	}
+	if len(key) != ed25519.PrivateKeySize || !c.Key.Equal(key.Public()) {
+		return DaySigner{}, fmt.Errorf("%w: not of this day key", ErrCertificate)
+	}
+	return DaySigner{Key: key, Certificate: c, verified: true}, nil
 }
 
 // String returns "[secret]".
@@ -203,14 +217,13 @@ func SignReceipt(s DaySigner, r Receipt) (string, error) {
 	if err := r.wellFormed(); err != nil {
 		return "", err
 	}
-	if err := s.Certificate.Verify(); err != nil {
-		return "", err
+	if !s.verified {
+		if _, err := NewDaySigner(s.Key, s.Certificate); err != nil {
+			return "", err
+		}
 	}
 	if err := s.Certificate.covers(r); err != nil {
 		return "", err
-	}
-	if len(s.Key) != ed25519.PrivateKeySize || !s.Certificate.Key.Equal(s.Key.Public()) {
-		return "", fmt.Errorf("%w: not of this day key", ErrCertificate)
 	}
 	p := ParsedReceipt{Receipt: r, Certificate: s.Certificate}
 	p.Signature = ed25519.Sign(s.Key, p.signed())

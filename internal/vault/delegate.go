@@ -226,8 +226,8 @@ func (d Delegation) Signer(tenant string, at time.Time) (seal.DaySigner, error) 
 			continue
 		}
 		key := ed25519.NewKeyFromSeed(s.Seed)
-		return seal.DaySigner{Key: key, Certificate: seal.Certificate{Tenant: tenant, Day: day, Key: key.Public().(ed25519.PublicKey),
-			Authority: c.Authority, Signature: c.Signature}}, nil
+		return seal.NewDaySigner(key, seal.Certificate{Tenant: tenant, Day: day, Key: key.Public().(ed25519.PublicKey),
+			Authority: c.Authority, Signature: c.Signature})
 	}
 	return seal.DaySigner{}, fmt.Errorf("vault: delegation has no signer of %s for %s: %w", tenant, day, fault.Unavailable)
 }

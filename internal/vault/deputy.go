@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,6 +28,9 @@ type Deputy struct {
 	log     *slog.Logger
 	current atomic.Pointer[Delegation]
 	refresh sync.Mutex
+	// signers holds those already looked up and verified, by tenant and day: a
+	// receipt is signed for every letter.
+	signers sync.Map
 }
 
 // renewAfter is how old a delegation may grow before Run asks for a new one. It
@@ -87,6 +91,7 @@ func (d *Deputy) renew(ctx context.Context) error {
 		return fmt.Errorf("vault: store delegation: %w", err)
 	}
 	d.current.Store(&got)
+	d.signers.Clear()
 	return nil
 }
 
@@ -117,6 +122,18 @@ func (d *Deputy) LogKey(at time.Time) (DayKey, error) { return d.current.Load().
 // Signer returns who signs receipts of a tenant. A tenant added since the last
 // renewal makes it renew once.
 func (d *Deputy) Signer(ctx context.Context, tenant string, at time.Time) (seal.DaySigner, error) {
+	key := tenant + "@" + dayOf(at)
+	if s, ok := d.signers.Load(key); ok {
+		return s.(seal.DaySigner), nil
+	}
+	s, err := d.signer(ctx, tenant, at)
+	if err == nil {
+		d.signers.Store(key, s)
+	}
+	return s, err
+}
+
+func (d *Deputy) signer(ctx context.Context, tenant string, at time.Time) (seal.DaySigner, error) {
 	seen := d.current.Load()
 	s, err := seen.Signer(tenant, at)
 	if !errors.Is(err, fault.Unavailable) {
@@ -130,6 +147,18 @@ func (d *Deputy) Signer(ctx context.Context, tenant string, at time.Time) (seal.
 		}
 	}
 	return d.current.Load().Signer(tenant, at)
+}
+
+// AuthorityKey returns the long-term public key of a tenant, as certified in the
+// delegation: what receipts are verified against. It is fault.NotFound for a
+// tenant that the delegation does not know.
+func (d *Deputy) AuthorityKey(tenant string) (ed25519.PublicKey, error) {
+	for _, day := range d.current.Load().days {
+		if c, ok := day.Certs[tenant]; ok && len(c.Authority) == ed25519.PublicKeySize {
+			return ed25519.PublicKey(c.Authority), nil
+		}
+	}
+	return nil, fmt.Errorf("vault: key of authority %s: %w", tenant, fault.NotFound)
 }
 
 // Run renews the delegation until ctx ends.
