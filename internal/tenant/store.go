@@ -11,6 +11,7 @@ import (
 
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
+	"poststelle/internal/journal"
 )
 
 //go:embed migrations/*.sql
@@ -40,8 +41,8 @@ func Check(tenants ...Tenant) error {
 	return nil
 }
 
-// Add stores new tenants with their departments and mailboxes in one
-// transaction: all or none. An id or host that exists is a Conflict.
+// Add stores new tenants with their departments and mailboxes, and an entry of
+// the journal for each, in one transaction: all or none. An id or host that exists is a Conflict.
 func Add(ctx context.Context, d *db.DB, tenants ...Tenant) error {
 	if err := Check(tenants...); err != nil {
 		return err
@@ -50,6 +51,9 @@ func Add(ctx context.Context, d *db.DB, tenants ...Tenant) error {
 		for _, t := range tenants {
 			if err := addOne(ctx, tx, t); err != nil {
 				return fmt.Errorf("tenant: add %s: %w", t.ID, err)
+			}
+			if err := record(ctx, tx, t.ID, "tenant.added", string(t.ID), map[string]string{"kind": string(t.Kind)}); err != nil {
+				return err
 			}
 		}
 		return touch(ctx, tx)
@@ -101,6 +105,9 @@ func AddMailbox(ctx context.Context, d *db.DB, m Mailbox) error {
 	return d.Update(ctx, func(tx *db.Tx) error {
 		if err := addMailbox(ctx, tx, m); err != nil {
 			return fmt.Errorf("tenant: add mailbox %s/%s: %w", m.Tenant, m.ID, err)
+		}
+		if err := record(ctx, tx, m.Tenant, "mailbox.added", string(m.ID), nil); err != nil {
+			return err
 		}
 		return touch(ctx, tx)
 	})
@@ -161,6 +168,9 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		if err != nil {
 			return err
 		}
+		if err := record(ctx, tx, b.Tenant, "banner.added", b.ID, map[string]string{"kind": string(b.Kind)}); err != nil {
+			return err
+		}
 		return touch(ctx, tx)
 	})
 	if err != nil {
@@ -172,19 +182,36 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 // EndBanner takes a system message off all pages now. An unknown id is
 // NotFound.
 func EndBanner(ctx context.Context, d *db.DB, id string) error {
-	return d.Update(ctx, func(tx *db.Tx) error {
-		n, err := tx.Exec(ctx, `
-update tenant_banners
-set ends_at = $2
-where id = $1 and (ends_at = 0 or ends_at > $2)`, id, db.Millis(tx.Now))
+	err := d.Update(ctx, func(tx *db.Tx) error {
+		var of ID
+		err := tx.QueryRow(ctx, `select tenant_id from tenant_banners where id = $1 and (ends_at = 0 or ends_at > $2)`, id, db.Millis(tx.Now)).Scan(&of)
 		if err != nil {
-			return fmt.Errorf("tenant: end banner %s: %w", id, err)
+			return err
 		}
-		if n == 0 {
-			return fmt.Errorf("tenant: end banner %s: %w", id, fault.NotFound)
+		if _, err := tx.Exec(ctx, `update tenant_banners set ends_at = $2 where id = $1`, id, db.Millis(tx.Now)); err != nil {
+			return err
+		}
+		if err := record(ctx, tx, of, "banner.ended", id, nil); err != nil {
+			return err
 		}
 		return touch(ctx, tx)
 	})
+	if err != nil {
+		return fmt.Errorf("tenant: end banner %s: %w", id, err)
+	}
+	return nil
+}
+
+// everyTenant stands in the journal for a deed that concerns all tenants.
+const everyTenant = "-"
+
+// record writes a deed of the operator's command line, the only place from which
+// tenants are changed, into the journal.
+func record(ctx context.Context, tx *db.Tx, of ID, action, object string, detail map[string]string) error {
+	if of == "" {
+		of = everyTenant
+	}
+	return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: "cli", Action: action, Object: object, Detail: detail})
 }
 
 func end(t time.Time) int64 {

@@ -11,6 +11,7 @@ import (
 	"poststelle/internal/db"
 	"poststelle/internal/db/dbtest"
 	"poststelle/internal/fault"
+	"poststelle/internal/journal"
 	"poststelle/internal/tenant"
 )
 
@@ -36,7 +37,7 @@ func directory(t *testing.T, d *db.DB) *tenant.Directory {
 }
 
 func TestAdd_AppearsInDirectory(t *testing.T) {
-	d := dbtest.New(t, tenant.Migrations())
+	d := dbtest.New(t, journal.Migrations(), tenant.Migrations())
 	dir := directory(t, d)
 	if err := tenant.Add(t.Context(), d, town("aachdorf"), town("beuren")); err != nil {
 		t.Fatal(err)
@@ -67,7 +68,7 @@ func TestAdd_AppearsInDirectory(t *testing.T) {
 }
 
 func TestAdd_RefusesWhole(t *testing.T) {
-	d := dbtest.New(t, tenant.Migrations())
+	d := dbtest.New(t, journal.Migrations(), tenant.Migrations())
 	if err := tenant.Add(t.Context(), d, town("aachdorf")); err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestAdd_RefusesWhole(t *testing.T) {
 }
 
 func TestAddMailbox_Limits(t *testing.T) {
-	d := dbtest.New(t, tenant.Migrations())
+	d := dbtest.New(t, journal.Migrations(), tenant.Migrations())
 	if err := tenant.Add(t.Context(), d, town("aachdorf")); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func TestAddMailbox_Limits(t *testing.T) {
 
 func TestBanner_Lifecycle(t *testing.T) {
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	d := dbtest.NewAt(t, func() time.Time { return now }, tenant.Migrations())
+	d := dbtest.NewAt(t, func() time.Time { return now }, journal.Migrations(), tenant.Migrations())
 	ctx := t.Context()
 	if _, err := tenant.AddBanner(ctx, d, tenant.Banner{Kind: tenant.Info}); !errors.Is(err, fault.Invalid) {
 		t.Errorf("AddBanner() without title = %v, want Invalid", err)
@@ -166,7 +167,7 @@ func TestBanner_Lifecycle(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	d := dbtest.New(t, tenant.Migrations())
+	d := dbtest.New(t, journal.Migrations(), tenant.Migrations())
 	for i, place := range []string{"Größingen", "Grossingen am Berg", "Neustadt"} {
 		x := town(fmt.Sprintf("ort%d", i))
 		x.Address.Place, x.Address.Postcode = place, fmt.Sprintf("7000%d", i)
@@ -210,7 +211,7 @@ func TestWorkingDays(t *testing.T) {
 }
 
 func TestDirectory_KeepsServingWithoutDatabase(t *testing.T) {
-	d := dbtest.New(t, tenant.Migrations())
+	d := dbtest.New(t, journal.Migrations(), tenant.Migrations())
 	if err := tenant.Add(t.Context(), d, town("aachdorf")); err != nil {
 		t.Fatal(err)
 	}
