@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -54,7 +55,7 @@ func NewDeputy(ctx context.Context, service Service, path string, now func() tim
 }
 
 func (d *Deputy) read() error {
-	raw, err := os.ReadFile(d.path)
+	f, err := os.Open(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		d.current.Store(&Delegation{})
 		return nil
@@ -62,9 +63,21 @@ func (d *Deputy) read() error {
 	if err != nil {
 		return fmt.Errorf("vault: read delegation: %w", err)
 	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("vault: read delegation: %w", err)
+	}
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
+		return refuse("%s may be read by others (mode %04o); it must be 0600", d.path, perm)
+	}
+	raw, err := io.ReadAll(f)
+	if err != nil {
+		return fmt.Errorf("vault: read delegation: %w", err)
+	}
 	var got Delegation
 	if err := got.UnmarshalBinary(raw); err != nil {
-		return err
+		return refuse("the delegation in %s is damaged; remove the file while the key store can be reached, a new one is made", d.path)
 	}
 	d.current.Store(&got)
 	return nil
@@ -110,7 +123,7 @@ func writeOwnerOnly(path string, raw []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return nil
+	return syncDir(filepath.Dir(path))
 }
 
 // IntakeKey returns the day key to seal letters to.
