@@ -11,6 +11,7 @@ package account
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,10 +69,17 @@ type Config struct {
 // Accounts are the staff of all tenants of an installation.
 type Accounts struct {
 	Config
+	// origin hides the network that a sign-in comes from: the vault slows it
+	// down by a name that nobody can turn back into an address.
+	origin [32]byte
 }
 
 // New returns the accounts of an installation. It starts nothing.
-func New(c Config) *Accounts { return &Accounts{Config: c} }
+func New(c Config) *Accounts {
+	a := &Accounts{Config: c}
+	rand.Read(a.origin[:]) // never fails
+	return a
+}
 
 // NewStaff is what is needed to add a member of staff. Mail may be empty: then
 // no notice can be sent. SecondFactor is true outside the demonstration.
@@ -94,19 +102,6 @@ type Staff struct {
 	Role     Role
 	Created  time.Time
 	Disabled bool
-}
-
-// Initials returns up to two letters for the avatar.
-func Initials(name string) string {
-	var out []rune
-	for _, w := range strings.Fields(name) {
-		r := []rune(w)
-		out = append(out, r[0])
-	}
-	if len(out) > 2 {
-		out = []rune{out[0], out[len(out)-1]}
-	}
-	return strings.ToUpper(string(out))
 }
 
 // AddStaff stores the verifiers in the vault, joins the mailboxes and keeps the
@@ -214,6 +209,18 @@ func (a *Accounts) NoticePeople(ctx context.Context, tx *db.Tx, of tenant.ID, bo
 	return selectNotices(ctx, tx, of, box, 200)
 }
 
+// noticesOf returns the mailboxes for which a person wants a mail.
+func (a *Accounts) noticesOf(ctx context.Context, who Actor) (boxes []string, err error) {
+	err = a.DB.View(ctx, func(tx *db.Tx) error {
+		boxes, err = selectNoticesOf(ctx, tx, who.Tenant, who.Person)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("account: notices: %w", err)
+	}
+	return boxes, nil
+}
+
 // setNotices stores for which of their mailboxes a person wants a mail.
 func (a *Accounts) setNotices(ctx context.Context, who Actor, boxes []tenant.MailboxID) error {
 	err := a.DB.Update(ctx, func(tx *db.Tx) error {
@@ -252,7 +259,7 @@ func (a *Accounts) Staff(h StaffHandler) web.Handler {
 			if r.Method != http.MethodGet && r.Method != http.MethodHead {
 				return web.RefuseSession(w, r)
 			}
-			return web.Redirect(w, r, "/amt/anmelden")
+			return web.Redirect(w, r, signInPath(r))
 		}
 		if err != nil {
 			return err
@@ -276,6 +283,9 @@ func (a *Accounts) Actor(r *http.Request) (Actor, error) {
 	if err != nil {
 		if errors.Is(err, fault.Denied) {
 			s.Delete(grantKey)
+		}
+		if errors.Is(err, fault.Unavailable) {
+			err = &fault.Error{Kind: fault.Unavailable, Key: "account.error.vault", Err: err}
 		}
 		return Actor{}, fmt.Errorf("account: check grant: %w", err)
 	}

@@ -1,0 +1,206 @@
+package account
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"poststelle/internal/fault"
+	"poststelle/internal/i18n"
+	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
+	"poststelle/internal/web"
+	"poststelle/internal/web/ui"
+)
+
+// home is where staff begin.
+const home = "/amt/eingang"
+
+// Routes registers the sign-in and the settings of the staff.
+func (a *Accounts) Routes(rt *web.Router) {
+	rt.Handle("GET /amt", getRoot)
+	rt.Handle("GET /amt/anmelden", a.getSignIn)
+	rt.Handle("POST /amt/anmelden", a.postSignIn)
+	rt.Handle("POST /amt/abmelden", a.postSignOut)
+	rt.Handle("GET /amt/einstellungen", a.Staff(a.getSettings))
+	rt.Handle("POST /amt/einstellungen", a.Staff(a.postSettings))
+	rt.Handle("GET /amt/tasten", a.Staff(a.getKeys))
+}
+
+func getRoot(w http.ResponseWriter, r *http.Request) error { return web.Redirect(w, r, home) }
+
+// signInPath leads to the sign-in page and from there back to this page.
+func signInPath(r *http.Request) string {
+	back := r.URL.EscapedPath()
+	if r.URL.RawQuery != "" {
+		back += "?" + r.URL.RawQuery
+	}
+	return "/amt/anmelden?weiter=" + url.QueryEscape(back)
+}
+
+// wanted is the page to go to after sign-in: one of the staff's own, or the
+// inbox.
+func wanted(s string) string {
+	path, ok := web.LocalPath(s)
+	if !ok || !strings.HasPrefix(path, "/amt/") || strings.HasPrefix(path, "/amt/anmelden") {
+		return home
+	}
+	return path
+}
+
+func (a *Accounts) getSignIn(w http.ResponseWriter, r *http.Request) error {
+	next := wanted(r.URL.Query().Get("weiter"))
+	_, err := a.Actor(r)
+	if err == nil {
+		return web.Redirect(w, r, next)
+	}
+	if !errors.Is(err, fault.Denied) {
+		return err
+	}
+	// The browser comes from a sign-in that went well and brings no session.
+	if r.URL.Query().Has("pruefen") && web.SessionState(r) == web.None {
+		return web.RefuseSession(w, r)
+	}
+	return a.showSignIn(w, r, http.StatusOK, signInView{Next: next})
+}
+
+func (a *Accounts) showSignIn(w http.ResponseWriter, r *http.Request, status int, v signInView) error {
+	v.Demo = a.Demo
+	errs := 0
+	if v.Wrong != "" {
+		errs = 1
+	}
+	return web.Render(w, r, status, web.View{
+		Title: i18n.T(r.Context(), "account.signin.title"), Body: signInPage(v), Errors: errs, Staff: true, Narrow: true, NoIndex: true, Section: "signin",
+	})
+}
+
+// slowDown is how long the vault lets somebody wait at most.
+const slowDown = time.Minute
+
+func (a *Accounts) postSignIn(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(r)
+	if form == nil {
+		return err
+	}
+	v := signInView{Next: wanted(form.Get("weiter")), Login: form.Get("login")}
+	grant, err := a.Vault.SignIn(r.Context(), vault.Proof{
+		Tenant: web.SiteOf(r.Context()).ID, Login: v.Login, Password: form.Get("password"), OTP: form.Get("otp"), Origin: a.originOf(r),
+	})
+	switch {
+	case errors.Is(err, fault.Denied), errors.Is(err, fault.Invalid):
+		v.Wrong = i18n.T(r.Context(), "account.error.signin")
+		return a.showSignIn(w, r, http.StatusUnprocessableEntity, v)
+	case errors.Is(err, fault.TooMany):
+		web.RetryAfter(w, slowDown)
+		v.Wrong = i18n.T(r.Context(), "account.error.slow")
+		return a.showSignIn(w, r, http.StatusTooManyRequests, v)
+	case errors.Is(err, fault.Unavailable):
+		return &fault.Error{Kind: fault.Unavailable, Key: "account.error.vault", Err: err}
+	case err != nil:
+		return err
+	}
+	if err := a.enter(w, r, grant); err != nil {
+		return err
+	}
+	return web.Redirect(w, r, "/amt/anmelden?pruefen=1&weiter="+url.QueryEscape(v.Next))
+}
+
+// enter puts the grant into the session, under a new id. A session in which
+// somebody is signed in already is ended first: nothing of it may pass to
+// another person.
+func (a *Accounts) enter(w http.ResponseWriter, r *http.Request, g vault.Grant) error {
+	if s := web.SessionOf(r); s != nil {
+		if old, ok := s.Get(grantKey); ok {
+			_ = a.Vault.EndGrant(r.Context(), string(old)) // it ends by itself after 30 minutes
+			s.End(w)
+		}
+	}
+	s, err := web.StartSession(w, r)
+	if err != nil {
+		return err
+	}
+	if err := s.Rotate(w); err != nil {
+		return err
+	}
+	return s.Put(grantKey, []byte(g.Token))
+}
+
+// originOf names the network of the request by a keyed hash.
+func (a *Accounts) originOf(r *http.Request) string {
+	addr := web.ClientIP(r.Context())
+	bits := 24
+	if addr.Is6() {
+		bits = 56
+	}
+	net, err := addr.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	mac := hmac.New(sha256.New, a.origin[:])
+	mac.Write([]byte(net.String()))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// postSignOut ends the session whatever the vault says: its grant ends by
+// itself when nobody uses it.
+func (a *Accounts) postSignOut(w http.ResponseWriter, r *http.Request) error {
+	if s := web.SessionOf(r); s != nil {
+		if token, ok := s.Get(grantKey); ok {
+			if err := a.Vault.EndGrant(r.Context(), string(token)); err != nil {
+				a.Log.WarnContext(r.Context(), "grant not ended at sign-out", "kind", fault.KindOf(err).Error())
+			}
+		}
+		s.End(w)
+	}
+	return web.Redirect(w, r, "/amt/anmelden")
+}
+
+func (a *Accounts) getSettings(w http.ResponseWriter, r *http.Request, who Actor) error {
+	t, ok := a.Directory.ByID(who.Tenant)
+	if !ok {
+		return fault.NotFound
+	}
+	kept, err := a.noticesOf(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	v := settingsView{Name: who.Name, Saved: r.URL.Query().Has("gespeichert")}
+	for _, id := range who.Mailboxes {
+		if m, ok := t.Mailbox(id); ok {
+			v.Mailboxes = append(v.Mailboxes, ui.Option{
+				Value: string(id), Label: m.Title(i18n.Lang(r.Context())), Selected: slices.Contains(kept, string(id)),
+			})
+		}
+	}
+	return web.Render(w, r, http.StatusOK, web.View{
+		Title: i18n.T(r.Context(), "account.settings.title"), Body: settingsPage(v), Staff: true, Narrow: true, Section: "settings",
+	})
+}
+
+func (a *Accounts) postSettings(w http.ResponseWriter, r *http.Request, who Actor) error {
+	form, err := web.Form(r)
+	if err != nil {
+		return err
+	}
+	var boxes []tenant.MailboxID
+	for _, id := range form.All("postfach") {
+		boxes = append(boxes, tenant.MailboxID(id))
+	}
+	if err := a.setNotices(r.Context(), who, boxes); err != nil {
+		return err
+	}
+	return web.Redirect(w, r, "/amt/einstellungen?gespeichert=1")
+}
+
+func (a *Accounts) getKeys(w http.ResponseWriter, r *http.Request, _ Actor) error {
+	return web.Render(w, r, http.StatusOK, web.View{
+		Title: i18n.T(r.Context(), "account.keys.title"), Body: keysPage(), Staff: true, Narrow: true, Section: "keys",
+	})
+}
