@@ -3,6 +3,7 @@ package mailbox
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -122,7 +123,7 @@ func (s *Service) inbox(ctx context.Context, who account.Actor, f filter) (inbox
 		return inboxPage{}, fmt.Errorf("mailbox: inbox: %w", err)
 	}
 	if err := s.openCards(ctx, who, page.Rows); err != nil {
-		return inboxPage{}, fmt.Errorf("mailbox: inbox: %w", err)
+		return inboxPage{}, fmt.Errorf("mailbox: inbox: %w", paused(err))
 	}
 	return page, nil
 }
@@ -130,10 +131,13 @@ func (s *Service) inbox(ctx context.Context, who account.Actor, f filter) (inbox
 func (s *Service) selectPage(ctx context.Context, tx *db.Tx, who account.Actor, boxes []tenant.MailboxID, f filter) ([]thread, error) {
 	if f.Number != "" {
 		t, err := selectThreadByNumber(ctx, tx, who.Tenant, f.Number)
-		if fault.KindOf(err) == fault.NotFound && err != nil || err == nil && !slices.Contains(who.Mailboxes, t.Mailbox) {
+		if errors.Is(err, fault.NotFound) || err == nil && !slices.Contains(who.Mailboxes, t.Mailbox) {
 			return nil, nil
 		}
-		return []thread{t}, err
+		if err != nil {
+			return nil, err
+		}
+		return []thread{t}, nil
 	}
 	var all []thread
 	for _, b := range boxes {
@@ -250,7 +254,8 @@ func selectInbox(ctx context.Context, tx *db.Tx, who account.Actor, box tenant.M
 		where = append(where, "state <> 'closed'")
 	}
 	if f.View == viewLate {
-		add("due_at < ?", db.Millis(tx.Now))
+		add("due_at < ?", db.Millis(startOfDay(tx.Now)))
+		where = append(where, "state <> 'waiting'")
 	}
 	if f.Topic != "" {
 		add("topic_id = ?", f.Topic)
@@ -279,6 +284,18 @@ from mailbox_threads
 where `+strings.Join(where, " and ")+`
 order by `+key+` `+dir+`, id `+dir+`
 limit $`+strconv.Itoa(len(args)), args...)
+}
+
+// startOfDay is when the day of t began in the authority's zone: what is due on
+// that day is not overdue before it has ended.
+func startOfDay(t time.Time) time.Time {
+	y, m, d := t.In(tenant.Zone()).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, tenant.Zone())
+}
+
+// late reports whether the office owes an answer since yesterday or longer.
+func (t thread) late(now time.Time) bool {
+	return (t.State == stateNew || t.State == stateOpen) && t.Due.Before(startOfDay(now))
 }
 
 func (f filter) assignee(who account.Actor) string {
@@ -388,11 +405,11 @@ func countBox(ctx context.Context, tx *db.Tx, of tenant.ID, box tenant.MailboxID
 		err = r.Scan(&x.assignee, &x.open, &x.fresh, &x.late)
 		return x, err
 	}, `
-select assignee, count(*), sum(case when unread = $3 then 1 else 0 end), sum(case when due_at < $4 then 1 else 0 end)
+select assignee, count(*), sum(case when unread = $3 then 1 else 0 end), sum(case when due_at < $4 and state <> 'waiting' then 1 else 0 end)
 from mailbox_threads
 where tenant_id = $1 and mailbox_id = $2 and state <> 'closed'
 group by assignee
-order by assignee`, string(of), string(box), true, db.Millis(tx.Now))
+order by assignee`, string(of), string(box), true, db.Millis(startOfDay(tx.Now)))
 	b := boxCount{byPerson: map[string]int{}}
 	for _, r := range rows {
 		b.Open += r.open

@@ -13,7 +13,6 @@ import (
 	"poststelle/internal/jobs"
 	"poststelle/internal/mail"
 	"poststelle/internal/tenant"
-	"poststelle/internal/vault"
 )
 
 // Kinds of job. A reference is made of ids; addresses and texts are unsealed
@@ -94,7 +93,7 @@ func (s *Service) runTellOffice(ctx context.Context, j jobs.Job) error {
 // office (A70).
 func (s *Service) runTellCitizen(ctx context.Context, j jobs.Job) error {
 	t, th, m, err := s.jobMessage(ctx, j)
-	if err != nil {
+	if err != nil || m.ID == "" {
 		return err
 	}
 	reach, err := s.reach(ctx, s.Tokens.Notifier, th)
@@ -112,7 +111,7 @@ func (s *Service) runTellCitizen(ctx context.Context, j jobs.Job) error {
 // collection code.
 func (s *Service) runAnswerMail(ctx context.Context, j jobs.Job) error {
 	t, th, m, err := s.jobMessage(ctx, j)
-	if err != nil {
+	if err != nil || m.ID == "" {
 		return err
 	}
 	reach, err := s.reach(ctx, s.Tokens.Mailer, th)
@@ -143,7 +142,7 @@ func (s *Service) runAnswerMail(ctx context.Context, j jobs.Job) error {
 }
 
 // jobMessage loads the message a job is about. A message that was deleted
-// meanwhile ends the job without an error: there is nothing to tell.
+// meanwhile has no id and no error: there is nothing to tell.
 func (s *Service) jobMessage(ctx context.Context, j jobs.Job) (*tenant.Tenant, thread, message, error) {
 	var th thread
 	var m message
@@ -162,10 +161,10 @@ func (s *Service) jobMessage(ctx context.Context, j jobs.Job) (*tenant.Tenant, t
 		}
 		return err
 	})
+	if errors.Is(err, fault.NotFound) {
+		return nil, thread{}, message{}, nil
+	}
 	if err != nil {
-		if errors.Is(err, fault.NotFound) {
-			err = jobs.Fatal(err)
-		}
 		return nil, th, m, fmt.Errorf("mailbox: job %s: %w", j.Kind, err)
 	}
 	t, ok := s.Directory.ByID(m.Tenant)
@@ -228,23 +227,28 @@ func (s *Service) runSettle(ctx context.Context, j jobs.Job) error {
 	case st.Gone:
 		return s.removeRows(ctx, tenant.ID(of), id, "job:"+jobSettle)
 	}
-	return s.settleMailbox(ctx, tenant.ID(of), id, st)
+	t, known := s.Directory.ByID(tenant.ID(of))
+	if !known {
+		return jobs.Fatal(fmt.Errorf("mailbox: settle %s: tenant %s: %w", id, of, fault.NotFound))
+	}
+	to, known := t.Mailbox(tenant.MailboxID(st.Mailbox))
+	if !known {
+		return fmt.Errorf("mailbox: settle %s: mailbox %s: %w", id, st.Mailbox, fault.NotFound)
+	}
+	return s.settleMailbox(ctx, t.ID, id, to)
 }
 
 // settleMailbox moves the row of a thread to the mailbox that the vault names.
-func (s *Service) settleMailbox(ctx context.Context, of tenant.ID, id string, st vault.ThreadState) error {
+func (s *Service) settleMailbox(ctx context.Context, of tenant.ID, id string, to tenant.Mailbox) error {
 	return s.DB.Update(ctx, func(tx *db.Tx) error {
 		t, err := selectThread(ctx, tx, of, id)
-		if errors.Is(err, fault.NotFound) || err == nil && string(t.Mailbox) == st.Mailbox {
+		if errors.Is(err, fault.NotFound) || err == nil && t.Mailbox == to.ID {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		s.counts.forget(of, t.Mailbox)
-		t.Mailbox, t.Topic, t.Assignee, t.Unread = tenant.MailboxID(st.Mailbox), "", "", true
-		s.counts.forget(of, t.Mailbox)
-		return saveThread(ctx, tx, t)
+		return s.moveRow(ctx, tx, t, to, "job:"+jobSettle)
 	})
 }
 

@@ -1,15 +1,17 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"poststelle/internal/account"
-	"poststelle/internal/blob"
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
 	"poststelle/internal/jobs"
@@ -26,6 +28,10 @@ type opened struct {
 	Contact  contact
 	Messages []openMessage
 	Receipt  string
+	// Pending counts messages whose keys have not reached the vault yet. When
+	// that is so for the first one, Sealed is set and there is no subject.
+	Pending int
+	Sealed  bool
 }
 
 type openMessage struct {
@@ -69,25 +75,66 @@ func (s *Service) openThread(ctx context.Context, who account.Actor, id string) 
 	if err != nil {
 		return opened{}, fmt.Errorf("mailbox: open %s: %w", id, err)
 	}
-	ids := make([]string, len(list))
-	for i, m := range list {
-		ids[i] = m.ID
-	}
-	keys, err := s.Vault.Open(ctx, who.Grant, string(who.Tenant), id, ids)
+	keys, err := s.openKeys(ctx, who, id, list)
 	if err != nil {
-		return opened{}, fmt.Errorf("mailbox: open %s: %w", id, err)
+		return opened{}, fmt.Errorf("mailbox: open %s: %w", id, paused(err))
 	}
 	return unseal(t, list, keys)
+}
+
+// openBatch is how many messages the vault opens in one call.
+const openBatch = 200
+
+// openKeys asks the vault for the keys of messages of one thread. A thread that
+// has not arrived there yet has none, which is no error.
+func (s *Service) openKeys(ctx context.Context, who account.Actor, id string, list []message) (map[string]seal.Key, error) {
+	keys := make(map[string]seal.Key, len(list))
+	for part := range slices.Chunk(list, openBatch) {
+		ids := make([]string, len(part))
+		for i, m := range part {
+			ids[i] = m.ID
+		}
+		got, err := s.Vault.Open(ctx, who.Grant, string(who.Tenant), id, ids)
+		if errors.Is(err, fault.NotFound) {
+			if arrived, stateErr := s.arrived(ctx, who.Tenant, id); stateErr != nil || arrived {
+				return nil, cmp.Or(stateErr, err)
+			}
+			return keys, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(keys, got)
+	}
+	return keys, nil
+}
+
+// arrived reports whether the vault knows a thread, or knew it.
+func (s *Service) arrived(ctx context.Context, of tenant.ID, id string) (bool, error) {
+	states, err := s.Vault.State(ctx, string(of), []string{id})
+	_, ok := states[id]
+	return ok, err
+}
+
+// paused gives the error of a vault that does not answer the sentence that
+// says what still works.
+func paused(err error) error {
+	if errors.Is(err, fault.Unavailable) {
+		return &fault.Error{Kind: fault.Unavailable, Key: "mailbox.error.vault", Err: err}
+	}
+	return err
 }
 
 // unseal opens the parts of the messages whose keys are given. A message
 // without a key is on its way to the vault (or was refused there) and is left
 // out.
 func unseal(t thread, list []message, keys map[string]seal.Key) (opened, error) {
-	o := opened{thread: t}
+	_, first := keys[t.First]
+	o := opened{thread: t, Sealed: !first}
 	for _, m := range list {
 		k, ok := keys[m.ID]
 		if !ok {
+			o.Pending++
 			continue
 		}
 		om, err := unsealMessage(m, k)
@@ -151,64 +198,81 @@ func unsealMessage(m message, k seal.Key) (openMessage, error) {
 // answerInput is what a clerk sends.
 type answerInput struct {
 	Thread  string
-	Version int    // of the thread when the form was shown
+	Version int    // of the thread when the form was shown; notes do not look at it
 	Draft   draft  // holds message id, key and files
 	Body    string // Markdown
 	Note    bool   // internal note instead of an answer
 	Close   bool
-	Anyway  bool // send although somebody else has answered meanwhile
 }
 
 // errAnswered reports that the thread changed since the form was shown.
 var errAnswered = fault.With(fault.Conflict, "mailbox.staff.conflict")
 
-// prepareAnswer draws the key of a new message of the office from the vault,
-// which checks the membership. A job that removes the key again is stored
-// first, for an answer that is never sent.
-func (s *Service) prepareAnswer(ctx context.Context, who account.Actor, threadID string, byMail bool) (draft, error) {
-	d := newDraft()
-	d.Token, d.Thread = "", threadID
+// drawKey has the vault draw the key of a new message of the office; it checks
+// the membership. A job that removes the key again is stored first, for an
+// answer that is never sent. The same person gets the same key for the same
+// message again, unless it was removed meanwhile: fault.Conflict.
+func (s *Service) drawKey(ctx context.Context, who account.Actor, threadID, messageID string, byMail bool) (seal.Key, error) {
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
 		if _, err := mine(ctx, tx, who, threadID); err != nil {
 			return err
 		}
-		return s.Jobs.Enqueue(ctx, tx, jobUnsent, string(who.Tenant)+":"+threadID+":"+d.Message, jobs.At(tx.Now.Add(unsentAfter)))
+		ref := string(who.Tenant) + ":" + threadID + ":" + messageID
+		return s.Jobs.Enqueue(ctx, tx, jobUnsent, ref, jobs.At(tx.Now.Add(unsentAfter)), jobs.Unique(messageID))
 	})
 	if err != nil {
-		return draft{}, fmt.Errorf("mailbox: begin answer to %s: %w", threadID, err)
+		return seal.Key{}, fmt.Errorf("mailbox: begin answer to %s: %w", threadID, err)
 	}
-	k, err := s.Vault.Answer(ctx, who.Grant, string(who.Tenant), threadID, d.Message, byMail)
+	k, err := s.Vault.Answer(ctx, who.Grant, string(who.Tenant), threadID, messageID, byMail)
 	if err != nil {
-		return draft{}, fmt.Errorf("mailbox: begin answer to %s: %w", threadID, err)
+		return seal.Key{}, fmt.Errorf("mailbox: begin answer to %s: %w", threadID, paused(err))
 	}
-	d.K = k[:]
-	return d, nil
+	return k, nil
+}
+
+// prepareAnswer returns a new draft of an answer with its key.
+func (s *Service) prepareAnswer(ctx context.Context, who account.Actor, threadID string, byMail bool) (draft, error) {
+	d := newDraft()
+	k, err := s.drawKey(ctx, who, threadID, d.Message, byMail)
+	d.Token, d.Thread, d.K = "", threadID, k[:]
+	return d, err
 }
 
 // answer stores an answer or a note. The same draft sent twice stores one
-// message. A thread that changed meanwhile is errAnswered and nothing is sent,
-// unless the clerk has seen it and says so.
+// message. A thread that changed meanwhile is errAnswered and nothing is sent:
+// the clerk looks at it and sends again with the version seen then.
+//
+// The key is asked for once more, because the draft may be older than the key:
+// what is stored under a key that was removed could never be read.
 func (s *Service) answer(ctx context.Context, who account.Actor, in answerInput) error {
 	what := fromOffice
 	if in.Note {
 		what = note
 	}
-	m := sealMessage(who.Tenant, in.Thread, in.Draft.Message, what, in.Draft.key(), in.Body, in.Draft.Files)
-	m.Author = who.Person
-	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+	t, err := s.head(ctx, who, in.Thread)
+	if err != nil {
+		return err
+	}
+	byMail := !in.Note && t.Reply == replyEmail
+	k, err := s.Vault.Answer(ctx, who.Grant, string(who.Tenant), in.Thread, in.Draft.Message, byMail)
+	if err != nil {
+		return fmt.Errorf("mailbox: answer %s: %w", in.Thread, paused(err))
+	}
+	m := sealMessage(who.Tenant, in.Thread, in.Draft.Message, what, k, in.Body, in.Draft.Files)
+	m.Author, m.ByMail = who.Person, byMail
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		t, err := mine(ctx, tx, who, in.Thread)
 		if err != nil {
+			return err
+		}
+		fresh, err := insertMessage(ctx, tx, m)
+		if err != nil || !fresh {
 			return err
 		}
 		if t.State == stateClosed && !in.Note {
 			return fault.With(fault.Conflict, "mailbox.staff.closed")
 		}
-		m.ByMail = !in.Note && t.Reply == replyEmail
-		fresh, err := insertMessage(ctx, tx, m)
-		if err != nil || !fresh {
-			return err
-		}
-		if t.Version != in.Version && !in.Anyway {
+		if t.Version != in.Version && !in.Note {
 			return errAnswered
 		}
 		for _, f := range in.Draft.Files {
@@ -224,10 +288,22 @@ func (s *Service) answer(ctx context.Context, who account.Actor, in answerInput)
 	return nil
 }
 
+// head returns what is known of a thread without any key, by the rule of mine.
+func (s *Service) head(ctx context.Context, who account.Actor, id string) (t thread, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		t, err = mine(ctx, tx, who, id)
+		return err
+	})
+	if err != nil {
+		return thread{}, fmt.Errorf("mailbox: thread %s: %w", id, err)
+	}
+	return t, nil
+}
+
 func (s *Service) commitAnswer(ctx context.Context, tx *db.Tx, who account.Actor, t thread, m message, in answerInput) error {
-	t.Unread = false
 	action := "note.added"
 	if !in.Note {
+		t.Unread = false
 		action = "answer.sent"
 		t.State = stateWaiting
 		if in.Close {
@@ -245,32 +321,38 @@ func (s *Service) commitAnswer(ctx context.Context, tx *db.Tx, who account.Actor
 	if err := saveThread(ctx, tx, t); err != nil {
 		return err
 	}
-	s.counts.forget(t.Tenant, t.Mailbox)
+	s.recount(tx, t.Tenant, t.Mailbox)
 	return journal.Record(ctx, tx, journal.Entry{
 		Tenant: string(who.Tenant), Actor: "staff:" + who.Person, Action: action, Object: in.Thread,
 		Detail: map[string]string{"message": m.ID},
 	})
 }
 
+// recount has the numbers beside the views counted anew after the commit.
+func (s *Service) recount(tx *db.Tx, of tenant.ID, boxes ...tenant.MailboxID) {
+	tx.AfterCommit(func() {
+		for _, b := range boxes {
+			s.counts.forget(of, b)
+		}
+	})
+}
+
 // change applies a clerk's action to a thread: assign, close, reopen, mark as
-// read. version 0 accepts any state of the thread.
-func (s *Service) change(ctx context.Context, who account.Actor, id string, version int, action string, apply func(*thread, *db.Tx) error) error {
+// read. apply reports whether there is anything to change: what is so already
+// is neither written nor recorded again.
+func (s *Service) change(ctx context.Context, who account.Actor, id, action string, apply func(*thread, *db.Tx) bool) error {
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
 		t, err := mine(ctx, tx, who, id)
 		if err != nil {
 			return err
 		}
-		if version != 0 && t.Version != version {
-			return errAnswered
+		if !apply(&t, tx) {
+			return nil
 		}
-		if err := apply(&t, tx); err != nil {
-			return err
-		}
-		t.Unread = false
 		if err := saveThread(ctx, tx, t); err != nil {
 			return err
 		}
-		s.counts.forget(t.Tenant, t.Mailbox)
+		s.recount(tx, t.Tenant, t.Mailbox)
 		return journal.Record(ctx, tx, journal.Entry{
 			Tenant: string(who.Tenant), Actor: "staff:" + who.Person, Action: action, Object: id,
 		})
@@ -302,13 +384,25 @@ func (s *Service) assign(ctx context.Context, who account.Actor, id, person stri
 			return fault.Fields(fault.Field{Name: "person", Key: "mailbox.error.person"})
 		}
 	}
-	return s.change(ctx, who, id, 0, "thread.assigned", func(t *thread, _ *db.Tx) error {
+	return s.change(ctx, who, id, "thread.assigned", func(t *thread, _ *db.Tx) bool {
+		if t.Assignee == person {
+			return false
+		}
 		t.Assignee = person
 		if t.State == stateNew && person != "" {
 			t.State = stateOpen
 		}
-		return nil
+		return true
 	})
+}
+
+// take assigns a thread to the person who asks and returns who had it before.
+func (s *Service) take(ctx context.Context, who account.Actor, id string) (before string, err error) {
+	t, err := s.head(ctx, who, id)
+	if err != nil {
+		return "", err
+	}
+	return t.Assignee, s.assign(ctx, who, id, who.Person)
 }
 
 func (s *Service) isMember(ctx context.Context, of tenant.ID, box tenant.MailboxID, person string) (bool, error) {
@@ -325,153 +419,89 @@ func (s *Service) isMember(ctx context.Context, of tenant.ID, box tenant.Mailbox
 }
 
 func (s *Service) closeThread(ctx context.Context, who account.Actor, id string) error {
-	return s.change(ctx, who, id, 0, "thread.closed", func(t *thread, tx *db.Tx) error {
-		if t.State != stateClosed {
-			t.State, t.Closed = stateClosed, tx.Now
+	return s.change(ctx, who, id, "thread.closed", func(t *thread, tx *db.Tx) bool {
+		if t.State == stateClosed {
+			return false
 		}
-		return nil
+		t.State, t.Closed, t.Unread = stateClosed, tx.Now, false
+		return true
 	})
 }
 
 func (s *Service) reopenThread(ctx context.Context, who account.Actor, id string) error {
-	return s.change(ctx, who, id, 0, "thread.reopened", func(t *thread, tx *db.Tx) error {
-		if t.State == stateClosed {
-			t.State = stateOpen
-			t.Closed = time.Time{}
+	return s.change(ctx, who, id, "thread.reopened", func(t *thread, _ *db.Tx) bool {
+		if t.State != stateClosed {
+			return false
 		}
-		return nil
+		t.State, t.Closed = stateOpen, time.Time{}
+		return true
 	})
 }
 
 func (s *Service) markRead(ctx context.Context, who account.Actor, id string) error {
-	return s.change(ctx, who, id, 0, "thread.read", func(t *thread, _ *db.Tx) error {
+	return s.change(ctx, who, id, "thread.read", func(t *thread, _ *db.Tx) bool {
+		if !t.Unread {
+			return false
+		}
+		t.Unread = false
 		if t.State == stateNew {
 			t.State = stateOpen
 		}
-		return nil
+		return true
 	})
 }
 
-// forward hands a thread to another mailbox of the same authority, with a
-// reason that only the office reads. The vault re-wraps the thread key, so that
-// from that moment the members of the new mailbox can read and those of the old
-// one cannot.
-func (s *Service) forward(ctx context.Context, who account.Actor, id string, to tenant.Mailbox, reason string, tell bool) error {
-	d, err := s.prepareAnswer(ctx, who, id, false)
-	if err != nil {
-		return err
-	}
-	var from tenant.MailboxID
-	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		t, err := mine(ctx, tx, who, id)
-		from = t.Mailbox
-		if err == nil && from == to.ID {
-			return fault.Fields(fault.Field{Name: "mailbox", Key: "mailbox.error.forward.same"})
-		}
-		if err != nil {
+// contentCount says how much a thread holds.
+type contentCount struct{ Messages, Notes, Files int }
+
+// contents counts what goes when a thread is deleted.
+func (s *Service) contents(ctx context.Context, who account.Actor, id string) (n contentCount, t thread, err error) {
+	var list []message
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		if t, err = mine(ctx, tx, who, id); err != nil {
 			return err
 		}
-		return s.Jobs.Enqueue(ctx, tx, jobSettle, string(who.Tenant)+":"+id, jobs.At(tx.Now.Add(settleSoon)))
+		list, err = selectMessages(ctx, tx, who.Tenant, id)
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("mailbox: forward %s: %w", id, err)
+		return n, t, fmt.Errorf("mailbox: contents of %s: %w", id, err)
 	}
-	note := encode(eventNote{Event: "forward", From: string(from), To: string(to.ID), Reason: reason, Tell: tell})
-	m := sealMessage(who.Tenant, id, d.Message, event, d.key(), string(note), nil)
-	m.Author = who.Person
-	if err := s.Vault.Forward(ctx, who.Grant, string(who.Tenant), id, string(to.ID)); err != nil {
-		return fmt.Errorf("mailbox: forward %s: %w", id, err)
+	for _, m := range list {
+		if m.Kind == fromCitizen || m.Kind == fromOffice {
+			n.Messages++
+		} else {
+			n.Notes++
+		}
+		n.Files += len(m.files)
 	}
-	err = s.DB.Update(ctx, func(tx *db.Tx) error { return s.commitForward(ctx, tx, who, id, to, m, tell) })
-	if err != nil {
-		return fmt.Errorf("mailbox: forward %s: %w", id, err)
-	}
-	return nil
+	return n, t, nil
 }
 
-func (s *Service) commitForward(ctx context.Context, tx *db.Tx, who account.Actor, id string, to tenant.Mailbox, m message, tell bool) error {
-	t, err := selectThread(ctx, tx, who.Tenant, id)
-	if err != nil {
+// protocol returns the newest entries of the journal about a thread.
+func (s *Service) protocol(ctx context.Context, who account.Actor, id string, limit int) (list []journal.Item, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		list, err = journal.List(ctx, tx, string(who.Tenant), id, limit)
 		return err
-	}
-	if _, err := insertMessage(ctx, tx, m); err != nil {
-		return err
-	}
-	from := t.Mailbox
-	t.Mailbox, t.Assignee, t.Unread = to.ID, "", true
-	t.Topic = "" // topics belong to a mailbox
-	if t.State != stateClosed {
-		t.State = stateNew
-	}
-	t.Due = tenant.WorkingDays(tx.Now, to.ReplyDays)
-	if err := saveThread(ctx, tx, t); err != nil {
-		return err
-	}
-	s.counts.forget(t.Tenant, from)
-	s.counts.forget(t.Tenant, to.ID)
-	if tell {
-		if err := s.tellCitizen(ctx, tx, t, m); err != nil {
-			return err
-		}
-	}
-	if err := s.tellOffice(ctx, tx, t); err != nil {
-		return err
-	}
-	return journal.Record(ctx, tx, journal.Entry{
-		Tenant: string(who.Tenant), Actor: "staff:" + who.Person, Action: "thread.forwarded", Object: id,
-		Detail: map[string]string{"from": string(from), "mailbox": string(to.ID)},
 	})
+	if err != nil {
+		return nil, fmt.Errorf("mailbox: protocol of %s: %w", id, err)
+	}
+	return list, nil
 }
 
-// remove deletes a thread for good. The order is: the record that it was
-// asked, the keys in the vault, the rows, the files. After the second step
-// nothing opens the letter any more, in no copy of database and files; a crash
-// after it is finished by the settling job.
-func (s *Service) remove(ctx context.Context, who account.Actor, id, reason string) error {
-	err := s.DB.Update(ctx, func(tx *db.Tx) error {
-		if _, err := mine(ctx, tx, who, id); err != nil {
-			return err
-		}
-		if err := s.Jobs.Enqueue(ctx, tx, jobSettle, string(who.Tenant)+":"+id, jobs.At(tx.Now.Add(settleSoon))); err != nil {
-			return err
-		}
-		return journal.Record(ctx, tx, journal.Entry{
-			Tenant: string(who.Tenant), Actor: "staff:" + who.Person, Action: "thread.deletion", Object: id,
-			Detail: map[string]string{"ground": reason},
-		})
-	})
+// staffFile streams a file of a thread to a clerk; see download.
+func (s *Service) staffFile(ctx context.Context, who account.Actor, id, messageID, part string, open func(fileCard) (io.Writer, error)) error {
+	if _, err := s.head(ctx, who, id); err != nil {
+		return err
+	}
+	keys, err := s.Vault.Open(ctx, who.Grant, string(who.Tenant), id, []string{messageID})
 	if err != nil {
-		return fmt.Errorf("mailbox: delete %s: %w", id, err)
+		return fmt.Errorf("mailbox: file of %s: %w", messageID, paused(err))
 	}
-	if err := s.Vault.Shred(ctx, who.Grant, string(who.Tenant), id); err != nil {
-		return fmt.Errorf("mailbox: delete %s: %w", id, err)
+	k, ok := keys[messageID]
+	if !ok {
+		return fmt.Errorf("mailbox: file of %s: %w", messageID, fault.NotFound)
 	}
-	return s.removeRows(ctx, who.Tenant, id, "staff:"+who.Person)
-}
-
-func (s *Service) removeRows(ctx context.Context, of tenant.ID, id, actor string) error {
-	err := s.DB.Update(ctx, func(tx *db.Tx) error {
-		t, err := selectThread(ctx, tx, of, id)
-		if errors.Is(err, fault.NotFound) {
-			return nil // done before
-		}
-		if err != nil {
-			return err
-		}
-		blobs, err := removeThread(ctx, tx, of, id)
-		if err != nil {
-			return err
-		}
-		for _, b := range blobs {
-			if err := s.Refs.Release(ctx, tx, string(of), blob.ID(b)); err != nil {
-				return err
-			}
-		}
-		s.counts.forget(of, t.Mailbox)
-		return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: actor, Action: "thread.deleted", Object: id})
-	})
-	if err != nil {
-		return fmt.Errorf("mailbox: delete rows of %s: %w", id, err)
-	}
-	return nil
+	return s.download(ctx, who.Tenant, id, messageID, part, k, open)
 }
