@@ -1,0 +1,126 @@
+package demo
+
+import (
+	"time"
+
+	"poststelle/internal/mailbox"
+	"poststelle/internal/tenant"
+)
+
+// story is a letter and what became of it.
+type story struct {
+	of     tenant.ID
+	day    int           // calendar days before now
+	hour   float64       // on that day in Berlin; 8.25 is a quarter past eight
+	ago    time.Duration // instead of day and hour
+	letter mailbox.Letter
+	then   []act
+}
+
+// deed is what somebody does with a letter.
+type deed uint8
+
+const (
+	answers deed = iota
+	notes
+	takes
+	gives
+	reads
+	forwards
+	closes
+	continues
+	withdraws
+)
+
+// act is a deed with its time: days working days after the one before, at hour
+// in Berlin. Who is a login; empty is the person who wrote the letter.
+type act struct {
+	does  deed
+	who   string
+	days  int
+	hour  float64
+	text  string
+	to    string
+	tell  bool
+	last  bool // the answer closes the thread
+	files []mailbox.File
+}
+
+// written returns when the letter was sent.
+func (st story) written(now time.Time) time.Time {
+	if st.ago != 0 {
+		return now.Add(-st.ago)
+	}
+	y, m, d := now.In(tenant.Zone()).AddDate(0, 0, -st.day).Date()
+	return clock(time.Date(y, m, d, 0, 0, 0, 0, tenant.Zone()), st.hour)
+}
+
+// when returns the time of an act after what happened at before; never the same
+// minute.
+func (a act) when(before time.Time) time.Time {
+	day := before
+	if a.days > 0 {
+		day = tenant.WorkingDays(before, a.days)
+	}
+	y, m, d := day.In(tenant.Zone()).Date()
+	at := clock(time.Date(y, m, d, 0, 0, 0, 0, tenant.Zone()), a.hour)
+	if !at.After(before) {
+		return before.Add(4 * time.Minute)
+	}
+	return at
+}
+
+func clock(midnight time.Time, hour float64) time.Time {
+	return midnight.Add(time.Duration(hour * float64(time.Hour))).UTC()
+}
+
+// The acts as the stories write them.
+
+func answer(who string, days int, hour float64, text string, files ...mailbox.File) act {
+	return act{does: answers, who: who, days: days, hour: hour, text: text, files: files}
+}
+
+func lastAnswer(who string, days int, hour float64, text string, files ...mailbox.File) act {
+	return act{does: answers, who: who, days: days, hour: hour, text: text, files: files, last: true}
+}
+
+func note(who string, days int, hour float64, text string) act {
+	return act{does: notes, who: who, days: days, hour: hour, text: text}
+}
+
+func take(who string, days int, hour float64) act {
+	return act{does: takes, who: who, days: days, hour: hour}
+}
+
+func give(who, to string, days int, hour float64) act {
+	return act{does: gives, who: who, to: to, days: days, hour: hour}
+}
+
+func read(who string, days int, hour float64) act {
+	return act{does: reads, who: who, days: days, hour: hour}
+}
+
+func forward(who, to string, days int, hour float64, reason string, tell bool) act {
+	return act{does: forwards, who: who, to: to, days: days, hour: hour, text: reason, tell: tell}
+}
+
+func closing(who string, days int, hour float64) act {
+	return act{does: closes, who: who, days: days, hour: hour}
+}
+
+func again(days int, hour float64, text string, files ...mailbox.File) act {
+	return act{does: continues, days: days, hour: hour, text: text, files: files}
+}
+
+func withdraw(days int, hour float64) act {
+	return act{does: withdraws, days: days, hour: hour}
+}
+
+// stories are all letters, tenant by tenant.
+func stories() []story {
+	var all []story
+	for _, list := range [][]story{citizensOffice(), roads(), building(), townOffices(), village(), villageOffices(), operatorLetters()} {
+		all = append(all, list...)
+	}
+	return all
+}
