@@ -62,8 +62,9 @@ func Add(ctx context.Context, d *db.DB, tenants ...Tenant) error {
 
 func addOne(ctx context.Context, tx *db.Tx, t Tenant) error {
 	_, err := tx.Exec(ctx, `
-insert into tenant_tenants (id, kind, profile, name, ars, street, postcode, place, phone, email, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+insert into tenant_tenants (id, kind, profile, name, ars, street, postcode, place, phone, email, created_at, position)
+select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce(max(position), 0) + 1
+from tenant_tenants`,
 		string(t.ID), string(t.Kind), string(t.Profile), t.Name, t.ARS, t.Address.Street, t.Address.Postcode,
 		t.Address.Place, t.Address.Phone, t.Address.Email, db.Millis(tx.Now))
 	if err != nil {
@@ -250,7 +251,7 @@ func load(ctx context.Context, tx *db.Tx) (*snapshot, error) {
 	if s.tenants, err = db.Collect(ctx, tx, scanTenant, `
 select id, kind, profile, name, ars, street, postcode, place, phone, email, created_at
 from tenant_tenants
-order by kind, created_at, id`); err != nil {
+order by kind, position, id`); err != nil {
 		return nil, err
 	}
 	for _, t := range s.tenants {
