@@ -51,7 +51,7 @@ var rules = map[string]rule{
 
 	"mailbox":    {may: foundation},
 	"accesslog":  {may: foundation},
-	"notice":     {may: foundation, planned: "pages over the register"},
+	"notice":     {may: foundation},
 	"rights":     {may: foundation, planned: "requests of data subjects"},
 	"newsletter": {may: foundation, planned: "website services"},
 	"blog":       {may: foundation, planned: "website services"},
