@@ -20,12 +20,13 @@ type chapter struct {
 	blocks    []block
 }
 
-// block is one of: a heading, a paragraph, a warning, a list, a list of facts,
-// a link.
+// block is one of: a heading, a paragraph, a framed note (warn: a warning), a
+// list, a list of facts, a link.
 type block struct {
 	heading string
 	text    string
 	alert   string
+	warn    bool
 	items   []string
 	facts   []fact
 	link    link

@@ -302,11 +302,11 @@ func security(ctx context.Context, t *tenant.Tenant, https bool) chapter {
 	if https {
 		c.blocks = append(c.blocks, say(i18n.T(ctx, "notice.security.tls")))
 	} else {
-		c.blocks = append(c.blocks, block{alert: i18n.T(ctx, "notice.security.notls")})
+		c.blocks = append(c.blocks, block{alert: i18n.T(ctx, "notice.security.notls"), warn: true})
 	}
 	if len(t.Mailboxes) > 0 {
 		c.blocks = append(c.blocks, say(i18n.T(ctx, "notice.security.sealed")), say(i18n.T(ctx, "notice.security.shredded")))
 	}
-	c.blocks = append(c.blocks, block{alert: i18n.T(ctx, "notice.security.mail")})
+	c.blocks = append(c.blocks, block{alert: i18n.T(ctx, "notice.security.mail"), warn: true})
 	return c
 }
