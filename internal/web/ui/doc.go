@@ -23,5 +23,5 @@
 // in a quiet submit button named "hilfe" with the value "<id>:auf" or "<id>:zu": it belongs to the form around it, so
 // all that was typed arrives with it. The page's POST handler calls HelpChoice first; if it says yes, the handler keeps the
 // values, sets the display cookie and answers with the same page, without checking the fields. Because the first submit
-// button of a form is the one that Enter presses, Form puts an invisible default button before everything else.
+// button of a form is the one that Enter presses, such a form sets FormSpec.Default.
 package ui

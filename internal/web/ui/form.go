@@ -16,6 +16,7 @@ type FormSpec struct {
 	Compact    bool              // small controls, for filter bars
 	Hidden     map[string]string // hidden fields, for example the idempotency key
 	Plain      bool              // no spacing between children (tool bars, tables)
+	Default    bool              // a help, remove or bulk button stands before the button that Enter should press
 }
 
 // HelpText is an openable help text. ID is unique in the installation ([a-z0-9_-]); it names the kept state.

@@ -224,9 +224,9 @@ func TestHelpChoice(t *testing.T) {
 	}
 }
 
-// Enter in a field presses the first submit button of a form: it must be the nameless one.
+// Enter in a field presses the first submit button of a form: with Default it must be the nameless one.
 func TestForm_DefaultButton(t *testing.T) {
-	html := render(t, locale(t, "de"), in(ui.Form(ui.FormSpec{Action: "/x"}), ui.Help(ui.HelpText{ID: "n", Title: "Hilfe", Text: "Text", Keep: true})))
+	html := render(t, locale(t, "de"), in(ui.Form(ui.FormSpec{Action: "/x", Default: true}), ui.Help(ui.HelpText{ID: "n", Title: "Hilfe", Text: "Text", Keep: true})))
 	first := html[strings.Index(html, "<button"):]
 	if first = first[:strings.Index(first, ">")]; strings.Contains(first, "name=") {
 		t.Errorf("first button is %s", first)

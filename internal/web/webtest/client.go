@@ -64,10 +64,12 @@ func New(t testing.TB, h http.Handler) *Client {
 	srv.Config.DisableGeneralOptionsHandler = true
 	srv.Start()
 	t.Cleanup(srv.Close)
-	return dial(t, srv.Listener.Addr().String())
+	return Dial(t, srv.Listener.Addr().String())
 }
 
-func dial(t testing.TB, addr string) *Client {
+// Dial returns a browser for a server that runs already, in this process or
+// another, at a TCP address.
+func Dial(t testing.TB, addr string) *Client {
 	tr := &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			var d net.Dialer
@@ -84,7 +86,7 @@ func dial(t testing.TB, addr string) *Client {
 
 // Other returns a second browser for the same server, without cookies.
 func (c *Client) Other() *Client {
-	o := dial(c.t, c.addr)
+	o := Dial(c.t, c.addr)
 	o.Host, o.Secure = c.Host, c.Secure
 	return o
 }
