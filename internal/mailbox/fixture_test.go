@@ -148,6 +148,7 @@ func (p *post) start() {
 		Now: time.Now, // deadlines of connections count in real time
 	})
 	p.must(err)
+	p.Accounts.Routes(p.Router)
 	p.Service.Routes(p.Router)
 }
 

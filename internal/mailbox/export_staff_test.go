@@ -1,0 +1,32 @@
+package mailbox
+
+import (
+	"context"
+
+	"poststelle/internal/account"
+	"poststelle/internal/db"
+	"poststelle/internal/jobs"
+	"poststelle/internal/tenant"
+)
+
+// EnqueueSettle stores the job that an operation on vault and database begins
+// with, for tests of its interruption.
+func (s *Service) EnqueueSettle(ctx context.Context, of tenant.ID, id string) error {
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		return s.Jobs.Enqueue(ctx, tx, jobSettle, string(of)+":"+id, jobs.At(tx.Now.Add(settleSoon)))
+	})
+}
+
+// Remove deletes a thread for good.
+func (s *Service) Remove(ctx context.Context, who account.Actor, id, ground string) error {
+	return s.remove(ctx, who, id, ground)
+}
+
+// RenderHTML and PlainText show what becomes of an answer.
+func RenderHTML(source string) (string, error) { return renderHTML(source) }
+
+// PlainText is the answer as a mail.
+func PlainText(source string) string { return plainText(source) }
+
+// Sanitize is the policy that RenderHTML ends with.
+func Sanitize(html string) string { return policy().Sanitize(html) }
