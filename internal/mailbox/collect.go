@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"poststelle/internal/db"
@@ -21,6 +22,12 @@ type collected struct {
 	ID     string `json:"id"` // names it in forms of this session
 	Thread string `json:"thread"`
 	Code   string `json:"code"`
+	// Mailbox is where the thread lay when it was last shown.
+	Mailbox tenant.MailboxID `json:"mailbox,omitempty"`
+	// Draft names the draft of the next letter in the thread, Done those that
+	// have been sent: a form posted once more sends nothing.
+	Draft string   `json:"draft,omitempty"`
+	Done  []string `json:"done,omitempty"`
 }
 
 // errNoLetter is the one answer to an unknown, a foreign and a malformed code.
@@ -45,12 +52,19 @@ func (s *Service) collect(ctx context.Context, of tenant.ID, typed string) (coll
 	return collected{ID: newID(), Thread: found.Thread, Code: string(code)}, nil
 }
 
-// readCollected opens the thread for its sender: the letters and answers, the
-// lines that concern them, never the internal notes.
+// readCollected is readPending for who does not ask what is missing.
 func (s *Service) readCollected(ctx context.Context, of tenant.ID, c collected) (opened, error) {
+	o, _, err := s.readPending(ctx, of, c)
+	return o, err
+}
+
+// readPending opens the thread for its sender: the letters and answers, the
+// lines that concern them, never the internal notes.
+// pending counts those of them whose keys have not reached the vault yet.
+func (s *Service) readPending(ctx context.Context, of tenant.ID, c collected) (o opened, pending int, err error) {
 	var t thread
 	var list []message
-	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) (err error) {
 		if t, err = selectThread(ctx, tx, of, c.Thread); err != nil {
 			return err
 		}
@@ -58,19 +72,40 @@ func (s *Service) readCollected(ctx context.Context, of tenant.ID, c collected) 
 		return err
 	})
 	if err != nil {
-		return opened{}, fmt.Errorf("mailbox: read collected: %w", err)
+		return opened{}, 0, fmt.Errorf("mailbox: read collected: %w", err)
 	}
-	visible := list[:0]
-	for _, m := range list {
-		if m.Kind != note {
-			visible = append(visible, m)
-		}
-	}
+	visible := slices.DeleteFunc(list, func(m message) bool { return m.Kind == note })
 	keys, err := s.citizenKeys(ctx, of, c)
 	if err != nil {
-		return opened{}, err
+		return opened{}, 0, err
 	}
-	return unseal(t, visible, keys)
+	o, err = unseal(t, visible, keys)
+	return o, len(visible) - len(o.Messages), err
+}
+
+// collectFile streams a file of the thread to its sender. Files of internal
+// notes are not theirs.
+func (s *Service) collectFile(ctx context.Context, of tenant.ID, c collected, messageID, part string, open func(fileCard) (io.Writer, error)) error {
+	var list []message
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		list, err = selectMessages(ctx, tx, of, c.Thread)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("mailbox: collect file: %w", err)
+	}
+	mayRead := slices.ContainsFunc(list, func(m message) bool {
+		return m.ID == messageID && (m.Kind == fromCitizen || m.Kind == fromOffice)
+	})
+	keys, err := s.citizenKeys(ctx, of, c)
+	if err != nil {
+		return err
+	}
+	k, ok := keys[messageID]
+	if !mayRead || !ok {
+		return fmt.Errorf("mailbox: collect file of %s: %w", messageID, fault.NotFound)
+	}
+	return s.download(ctx, of, c.Thread, messageID, part, k, open)
 }
 
 // citizenKeys asks the vault for the wrapped keys of the thread and opens them
@@ -94,7 +129,7 @@ func (s *Service) writeAgain(ctx context.Context, of tenant.ID, c collected, d d
 	m := sealMessage(of, c.Thread, d.Message, fromCitizen, d.key(), body, d.Files)
 	m.card = sealPart(d.key(), of, m.ID, "card", encode(card{}))
 	now := s.Now()
-	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+	err := s.updateRetrying(ctx, func(tx *db.Tx) error {
 		t, err := selectThread(ctx, tx, of, c.Thread)
 		if err != nil {
 			return err
@@ -132,10 +167,21 @@ func (s *Service) writeAgain(ctx context.Context, of tenant.ID, c collected, d d
 	return nil
 }
 
+// updateRetrying runs an update again when a clerk has changed the thread at the
+// same moment: what a citizen adds is never against what the clerk did.
+func (s *Service) updateRetrying(ctx context.Context, fn func(*db.Tx) error) error {
+	for try := 0; ; try++ {
+		err := s.DB.Update(ctx, fn)
+		if try == 4 || fault.KindOf(err) != fault.Conflict || err == nil {
+			return err
+		}
+	}
+}
+
 // askWithdrawal records that the sender wants the matter withdrawn. A clerk
 // decides and deletes: nothing goes automatically (A47).
 func (s *Service) askWithdrawal(ctx context.Context, of tenant.ID, c collected) error {
-	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+	err := s.updateRetrying(ctx, func(tx *db.Tx) error {
 		t, err := selectThread(ctx, tx, of, c.Thread)
 		if err != nil || t.Withdrawal {
 			return err
@@ -200,7 +246,7 @@ func (s *Service) changeContact(ctx context.Context, of tenant.ID, c collected, 
 	if !reach.empty() {
 		sealed = sealPart(k, of, t.First, "contact", encode(reach))
 	}
-	return s.DB.Update(ctx, func(tx *db.Tx) error {
+	return s.updateRetrying(ctx, func(tx *db.Tx) error {
 		t, err := selectThread(ctx, tx, of, c.Thread)
 		if err != nil {
 			return err

@@ -38,6 +38,10 @@ type draft struct {
 	Reached int               `json:"reached,omitempty"`
 	Sent    *sent             `json:"sent,omitempty"`
 	Noted   bool              `json:"noted,omitempty"`
+	// Sending counts the requests that are storing it right now. While it is
+	// not zero nobody knows whether the files belong to a stored letter, so
+	// that neither the end of the session nor another tab may remove them.
+	Sending int `json:"sending,omitempty"`
 }
 
 // draftPrefix is the beginning of the session keys that hold drafts.
@@ -70,6 +74,11 @@ func (d draft) size() int64 {
 	return n
 }
 
+// untouched reports whether nobody has gone on from the first page.
+func (d draft) untouched() bool {
+	return d.Token != "" && d.Reached <= 1 && len(d.Files) == 0 && d.Sent == nil && d.Sending == 0
+}
+
 // loadDraft returns the draft with the id from the session. A session that has
 // ended, and a draft of another session, is NotFound.
 func loadDraft(s *web.Session, id string) (draft, error) {
@@ -94,12 +103,12 @@ func decodeDraft(raw []byte) (draft, error) {
 	return d, nil
 }
 
-// putDraft stores a new draft, dropping the session's oldest sent ones when
-// there are too many.
+// putDraft stores a new draft. When there are too many, those go first in which
+// nothing has been answered yet.
 func putDraft(s *web.Session, d draft) error {
 	if keys := s.Keys(draftPrefix); len(keys) >= maxDrafts {
 		for _, k := range keys {
-			if old, err := loadDraft(s, strings.TrimPrefix(k, draftPrefix)); err == nil && old.Sent != nil && old.Noted {
+			if old, err := loadDraft(s, strings.TrimPrefix(k, draftPrefix)); err == nil && old.untouched() {
 				s.Delete(k)
 			}
 		}
@@ -143,8 +152,8 @@ func (s *Service) forgetDraft(key string, value []byte) {
 		return
 	}
 	d, err := decodeDraft(value)
-	if err != nil || d.Sent != nil {
-		return
+	if err != nil || d.Sent != nil || d.Sending > 0 {
+		return // what was being sent is left to the sweep, which knows what is attached
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -275,6 +284,9 @@ func (s *Service) removeUpload(ctx context.Context, sess *web.Session, id, part 
 	var gone []upload
 	d, err := changeDraft(sess, id, func(d *draft) error {
 		gone = nil
+		if d.Sending > 0 || d.Sent != nil {
+			return fmt.Errorf("mailbox: draft is being sent: %w", fault.Conflict)
+		}
 		d.Files = slices.DeleteFunc(d.Files, func(u upload) bool {
 			if u.Part == part {
 				gone = append(gone, u)

@@ -40,13 +40,7 @@ func fileKinds() []fileKind {
 // acceptedKind returns the content type of a file when the mailbox accepts its
 // ending and the content agrees with it.
 func acceptedKind(name string, head []byte, accepted []string) (string, bool) {
-	ending := strings.TrimPrefix(strings.ToLower(path.Ext(name)), ".")
-	switch ending {
-	case "jpeg":
-		ending = "jpg"
-	case "tiff":
-		ending = "tif"
-	}
+	ending := endingOf(name)
 	if !slices.Contains(accepted, ending) {
 		return "", false
 	}
@@ -62,6 +56,18 @@ func acceptedKind(name string, head []byte, accepted []string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// endingOf returns the ending of a file name as kinds name it.
+func endingOf(name string) string {
+	ending := strings.TrimPrefix(strings.ToLower(path.Ext(name)), ".")
+	switch ending {
+	case "jpeg":
+		return "jpg"
+	case "tiff":
+		return "tif"
+	}
+	return ending
 }
 
 // kindList names endings as a person reads them: "PDF, JPG, PNG".

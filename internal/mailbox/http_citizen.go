@@ -1,5 +1,286 @@
 package mailbox
 
-import "poststelle/internal/web"
+import (
+	"errors"
+	"net/http"
+	"strconv"
 
-func (s *Service) citizenRoutes(*web.Router) {}
+	"poststelle/internal/fault"
+	"poststelle/internal/i18n"
+	"poststelle/internal/tenant"
+	"poststelle/internal/web"
+	"poststelle/internal/web/ui"
+)
+
+// uploadLimit is the largest body of a form with files; the limit of the
+// mailbox, which is lower, is applied to each file while it arrives.
+const uploadLimit = 2<<30 + 4<<20
+
+func (s *Service) citizenRoutes(rt *web.Router) {
+	rt.Handle("GET /", s.getStart)
+	rt.Handle("GET /nachricht", s.getBegin)
+	rt.Handle("GET /nachricht/{step}", s.getStep)
+	rt.Handle("POST /nachricht/{step}", s.postStep)
+	rt.Handle("POST /nachricht/4", s.postFiles, web.BodyLimit(uploadLimit))
+	rt.Handle("POST /nachricht/5", s.postSend)
+	rt.Handle("GET /nachricht/gesendet", s.getSent)
+	rt.Handle("POST /nachricht/gesendet", s.postNoted)
+	rt.Handle("GET /nachricht/gesendet/qr.svg", s.getSentQR)
+	rt.Handle("GET /nachricht/gesendet/quittung.txt", s.getSentReceipt)
+	rt.Handle("GET /quittung", s.getReceipt)
+	rt.Handle("POST /quittung", s.postReceipt)
+}
+
+// getStart shows the offices of an authority, or the finder of the operator.
+func (s *Service) getStart(w http.ResponseWriter, r *http.Request) error {
+	t, err := s.tenantOf(r)
+	if err != nil {
+		return err
+	}
+	if t.Kind == tenant.Operator {
+		v := s.finderView(t, r.URL.Query().Get("ort"), i18n.Lang(r.Context()))
+		return web.Render(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "mailbox.start.title"), Body: finderPage(v)})
+	}
+	v := officesOf(t, i18n.Lang(r.Context()))
+	return web.Render(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "mailbox.start.title"), Body: startPage(v)})
+}
+
+// getBegin starts a letter. The session cookie is set here, before the first
+// form is shown: who comes back without it refuses cookies.
+func (s *Service) getBegin(w http.ResponseWriter, r *http.Request) error {
+	t, err := s.tenantOf(r)
+	if err != nil {
+		return err
+	}
+	d, err := s.beginLetter(w, r, t)
+	if err != nil {
+		return err
+	}
+	path := stepPath(stepOffice, d.ID)
+	if r.URL.Query().Get("ende") != "" {
+		path += "&ende=1"
+	}
+	return web.Redirect(w, r, path)
+}
+
+func (s *Service) beginLetter(w http.ResponseWriter, r *http.Request, t *tenant.Tenant) (draft, error) {
+	sess, err := web.StartSession(w, r)
+	if err != nil {
+		return draft{}, err
+	}
+	d := newDraft()
+	if box, ok := t.Mailbox(tenant.MailboxID(r.URL.Query().Get("amt"))); ok {
+		d.Values["mailbox"] = string(box.ID)
+	}
+	return d, putDraft(sess, d)
+}
+
+func stepPath(n int, id string) string { return "/nachricht/" + strconv.Itoa(n) + "?e=" + id }
+
+func stepOf(r *http.Request) (int, error) {
+	v := r.PathValue("step")
+	if len(v) != 1 || v[0] < '1' || v[0] > '5' {
+		return 0, fault.NotFound
+	}
+	return int(v[0] - '0'), nil
+}
+
+// letterDraft returns the unsent letter that the address names.
+func letterDraft(r *http.Request) (draft, error) {
+	d, err := loadDraft(web.SessionOf(r), r.URL.Query().Get("e"))
+	if err == nil && d.Token == "" {
+		err = fault.NotFound // an answer or another message of this session
+	}
+	return d, err
+}
+
+func (s *Service) getStep(w http.ResponseWriter, r *http.Request) error {
+	n, err := stepOf(r)
+	if err != nil {
+		return err
+	}
+	t, err := s.tenantOf(r)
+	if err != nil {
+		return err
+	}
+	d, err := letterDraft(r)
+	named := r.URL.Query().Get("e") != ""
+	switch {
+	case err != nil && n == stepOffice && !named:
+		if d, err = s.beginLetter(w, r, t); err != nil {
+			return err
+		}
+	case err != nil && named:
+		return web.Redirect(w, r, "/nachricht?ende=1")
+	case err != nil:
+		return web.Redirect(w, r, "/nachricht")
+	case d.Sent != nil:
+		return web.Redirect(w, r, "/nachricht/gesendet?e="+d.ID)
+	case n > d.Reached:
+		return web.Redirect(w, r, stepPath(d.Reached, d.ID))
+	}
+	return s.renderStep(w, r, http.StatusOK, stepInput{Tenant: t, Draft: d, Step: n, Ended: r.URL.Query().Get("ende") != ""})
+}
+
+// stepInput is what a page of the assistant is made from.
+type stepInput struct {
+	Tenant *tenant.Tenant
+	Draft  draft
+	Step   int
+	Errors fieldErrors
+	Ended  bool   // a session has ended: earlier answers are gone
+	Lost   bool   // the session of this very request has ended
+	Alert  string // sentence that something failed
+	Unsent bool   // sending failed
+}
+
+func (s *Service) renderStep(w http.ResponseWriter, r *http.Request, status int, in stepInput) error {
+	v := s.stepView(r, in)
+	return web.Render(w, r, status, web.View{
+		Title: stepTitle(r.Context(), in.Step), Body: stepPage(v), Errors: len(v.Errors), NoIndex: true, Section: "write",
+		FocusH1: in.Step > stepOffice && status == http.StatusOK,
+	})
+}
+
+// postStep keeps the answers of step 1, 2 or 3 and goes on, back, or nowhere.
+func (s *Service) postStep(w http.ResponseWriter, r *http.Request) error {
+	n, err := stepOf(r)
+	if err != nil || n == stepFiles || n == stepCheck {
+		return fault.NotFound
+	}
+	t, err := s.tenantOf(r)
+	if err != nil {
+		return err
+	}
+	form, formErr := web.Form(r)
+	if form == nil {
+		return s.refuseForm(w, r, t, n, formErr)
+	}
+	d, err := letterDraft(r)
+	if errors.Is(err, fault.NotFound) {
+		return s.postWithoutDraft(w, r, t, n, form)
+	}
+	if err != nil || d.Sent != nil {
+		return web.Redirect(w, r, "/nachricht/gesendet?e="+d.ID)
+	}
+	return s.saveStep(w, r, stepInput{Tenant: t, Draft: d, Step: n, Errors: fault.FieldsOf(formErr)}, form)
+}
+
+// saveStep stores what was typed and answers with the next page, the page
+// before, or this page with what is wrong.
+func (s *Service) saveStep(w http.ResponseWriter, r *http.Request, in stepInput, form *web.Values) error {
+	n, action := in.Step, form.Get("aktion")
+	help, err := keepHelp(w, r, form.Get("hilfe"))
+	if err != nil {
+		return err
+	}
+	d, err := changeDraft(web.SessionOf(r), in.Draft.ID, func(d *draft) error {
+		if d.Sending > 0 || d.Sent != nil {
+			return fault.With(fault.Conflict, "mailbox.error.sending")
+		}
+		d.take(n, form)
+		if !help && action != "zurueck" && len(in.Errors) == 0 && len(d.problems(r.Context(), in.Tenant, n)) == 0 {
+			d.Reached = max(d.Reached, d.next(r.Context(), in.Tenant, n))
+		}
+		return nil
+	})
+	if err != nil {
+		in.Draft.take(n, form)
+		return s.stepFailed(w, r, in, err)
+	}
+	switch {
+	case help:
+		return web.Redirect(w, r, stepPath(n, d.ID))
+	case action == "zurueck":
+		return web.Redirect(w, r, stepPath(max(n-1, stepOffice), d.ID))
+	}
+	in.Draft, in.Errors = d, append(in.Errors, d.problems(r.Context(), in.Tenant, n)...)
+	if len(in.Errors) > 0 {
+		return s.renderStep(w, r, http.StatusUnprocessableEntity, in)
+	}
+	return web.Redirect(w, r, stepPath(d.next(r.Context(), in.Tenant, n), d.ID))
+}
+
+// stepFailed shows the step again, with everything that was typed and the
+// sentence of the error.
+func (s *Service) stepFailed(w http.ResponseWriter, r *http.Request, in stepInput, err error) error {
+	in.Alert = sentence(r, err)
+	status := web.StatusOf(err)
+	if status >= http.StatusInternalServerError {
+		s.Log.Error("assistant", "id", web.RequestID(r.Context()), "step", in.Step, "kind", fault.KindOf(err).Error(), "error", err)
+	}
+	if status == http.StatusRequestEntityTooLarge || status == http.StatusBadRequest {
+		w.Header().Set("Connection", "close")
+	}
+	return s.renderStep(w, r, status, in)
+}
+
+// sentence returns what the person is told about an error.
+func sentence(r *http.Request, err error) string {
+	if fe, ok := errors.AsType[*fault.Error](err); ok && fe.Key != "" {
+		return i18n.T(r.Context(), fe.Key, fe.Args...)
+	}
+	switch fault.KindOf(err) {
+	case fault.TooLarge:
+		return i18n.T(r.Context(), "mailbox.error.toolarge")
+	case fault.Conflict:
+		return i18n.T(r.Context(), "mailbox.error.sending")
+	}
+	return i18n.T(r.Context(), "mailbox.error.away")
+}
+
+// refuseForm answers a form that could not be read at all: the step is shown
+// as it was stored.
+func (s *Service) refuseForm(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, n int, formErr error) error {
+	d, err := letterDraft(r)
+	kind := fault.KindOf(formErr)
+	if err != nil || d.Sent != nil || kind != fault.TooLarge && kind != fault.Invalid {
+		return formErr
+	}
+	return s.stepFailed(w, r, stepInput{Tenant: t, Draft: d, Step: n}, formErr)
+}
+
+// postWithoutDraft answers a step whose session is gone. Nothing of it is left
+// on the server (A31–A34); what this request carried is shown again, in a new
+// letter, or, where the browser keeps no cookie, as text.
+func (s *Service) postWithoutDraft(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, n int, form *web.Values) error {
+	if web.SessionState(r) == web.None {
+		return s.renderRefused(w, r, n, form)
+	}
+	d, err := s.freshDraft(w, r, n, form)
+	if err != nil {
+		return err
+	}
+	return s.renderStep(w, r, http.StatusForbidden, stepInput{Tenant: t, Draft: d, Step: n, Lost: true})
+}
+
+func (s *Service) freshDraft(w http.ResponseWriter, r *http.Request, n int, form *web.Values) (draft, error) {
+	sess, err := web.StartSession(w, r)
+	if err != nil {
+		return draft{}, err
+	}
+	d := newDraft()
+	d.take(n, form)
+	d.Reached = n
+	return d, putDraft(sess, d)
+}
+
+// renderRefused explains that a cookie is needed (A29) and gives back what was
+// typed.
+func (s *Service) renderRefused(w http.ResponseWriter, r *http.Request, n int, form *web.Values) error {
+	d := draft{Values: map[string]string{}}
+	d.take(n, form)
+	v := goneView{Title: i18n.T(r.Context(), "mailbox.refused.title"), Text: i18n.T(r.Context(), "mailbox.refused.text"), Again: "/nachricht"}
+	v.Typed = s.typed(r, n, d)
+	return web.Render(w, r, http.StatusForbidden, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: "write"})
+}
+
+// typed lists the texts of a step that are worth giving back.
+func (s *Service) typed(r *http.Request, n int, d draft) (out []ui.Pair) {
+	for _, name := range stepFieldNames(n) {
+		if v := d.Values[name]; v != "" && name != "mailbox" && name != "topic" && name != "reply" {
+			out = append(out, ui.Pair{Key: fieldLabel(r.Context(), name), Node: ui.SafeLines(v)})
+		}
+	}
+	return out
+}

@@ -55,6 +55,7 @@ type sent struct {
 	Thread  string           `json:"thread"`
 	Number  string           `json:"number"`
 	Mailbox tenant.MailboxID `json:"mailbox"`
+	Reply   replyWay         `json:"reply"`
 	At      time.Time        `json:"at"`
 	Due     time.Time        `json:"due"`
 	Receipt string           `json:"receipt,omitempty"`
@@ -110,11 +111,29 @@ func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letter
 	if err != nil {
 		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
 	}
-	done = sent{Thread: th.ID, Number: th.Number, Mailbox: th.Mailbox, At: th.Received, Due: th.Due}
+	done = sentOf(th)
 	if !known {
 		done.Receipt = receipt
 	}
 	return done, known, nil
+}
+
+func sentOf(t thread) sent {
+	return sent{Thread: t.ID, Number: t.Number, Mailbox: t.Mailbox, Reply: t.Reply, At: t.Received, Due: t.Due}
+}
+
+// sentBefore finds the letter that a token has sent, NotFound when there is
+// none: for a check page that is sent again after its session is gone.
+func (s *Service) sentBefore(ctx context.Context, of tenant.ID, token seal.Token) (done sent, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		t, err := selectThreadBySubmit(ctx, tx, of, token.SubmitID())
+		done = sentOf(t)
+		return err
+	})
+	if err != nil {
+		return sent{}, fmt.Errorf("mailbox: find sent letter: %w", err)
+	}
+	return done, nil
 }
 
 // commitMessage does what every new message of a citizen needs in the

@@ -70,9 +70,10 @@ type Tokens struct {
 // Service is the post office of all tenants of an installation.
 type Service struct {
 	Config
-	numbers numbers
-	counts  counts
-	wake    chan struct{}
+	numbers  numbers
+	counts   counts
+	collects collectRate
+	wake     chan struct{}
 }
 
 // New returns the post office and registers its jobs. It starts nothing: Run

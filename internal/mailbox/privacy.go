@@ -134,7 +134,7 @@ func drafts() personal.Store {
 			{Name: "values", Category: personal.Content, Special: personal.SpecialPossible, Third: true},
 			{Name: "files", Category: personal.Content, Special: personal.SpecialPossible},
 		},
-		Neutral:   []string{"id", "thread", "message", "token", "k", "reached", "sent", "noted"},
+		Neutral:   []string{"id", "thread", "message", "token", "k", "reached", "sent", "noted", "sending"},
 		Locator:   personal.None,
 		Retention: personal.Retention{Session: true},
 		Erase: []personal.Erasure{
