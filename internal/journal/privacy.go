@@ -6,6 +6,10 @@ import (
 	"poststelle/internal/personal"
 )
 
+// Period is how long an entry stays: what was done with a letter can be looked
+// up for three years.
+const Period = 3 * 365 * 24 * time.Hour
+
 // Personal declares the journal. Who acted, and on what, proves lawful
 // processing (Art. 5(2) GDPR) and stays; what was said about it is blanked
 // when the object is erased.
@@ -34,7 +38,7 @@ func Personal() personal.Declaration {
 				"id", "tenant", "salt", "commitment", "blanked_by", "seq", "chained_at", "hash",
 			},
 			Locator:   personal.ByID,
-			Retention: personal.Retention{Start: "at", Period: 3 * 365 * 24 * time.Hour},
+			Retention: personal.Retention{Start: "at", Period: Period},
 			Erase: []personal.Erasure{
 				{Role: personal.Citizen, Act: personal.Blank, Columns: []string{"detail", "reason"}},
 				{Role: personal.Staff, Act: personal.Keep, Reason: "journal.privacy.keep"},
