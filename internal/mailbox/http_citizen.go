@@ -104,9 +104,10 @@ func (s *Service) getStep(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	d, err := letterDraft(r)
-	named := r.URL.Query().Get("e") != ""
+	named, ended := r.URL.Query().Get("e") != "", r.URL.Query().Get("ende") != ""
 	switch {
-	case err != nil && n == stepOffice && !named:
+	case err != nil && n == stepOffice: // shown at once: a redirect would go round for ever without cookies
+		ended = ended || named && web.SessionState(r) == web.Ended
 		if d, err = s.beginLetter(w, r, t); err != nil {
 			return err
 		}
@@ -119,7 +120,7 @@ func (s *Service) getStep(w http.ResponseWriter, r *http.Request) error {
 	case n > d.Reached:
 		return web.Redirect(w, r, stepPath(d.Reached, d.ID))
 	}
-	return s.renderStep(w, r, http.StatusOK, stepInput{Tenant: t, Draft: d, Step: n, Ended: r.URL.Query().Get("ende") != ""})
+	return s.renderStep(w, r, http.StatusOK, stepInput{Tenant: t, Draft: d, Step: n, Ended: ended})
 }
 
 // stepInput is what a page of the assistant is made from.

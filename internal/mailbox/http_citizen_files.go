@@ -24,13 +24,11 @@ type posted struct {
 // readPosted reads a form with files, part by part and never whole. A file that
 // is refused does not stop the others. With an error the form ended early: then
 // nothing of it is kept, and Values holds the fields that did arrive.
-func (s *Service) readPosted(w http.ResponseWriter, r *http.Request, d draft, box tenant.Mailbox, of tenant.ID) (posted, error) {
+//
+// A file that is too large is read to its end and dropped: who sends it would
+// otherwise see a broken connection in place of the page that says so.
+func (s *Service) readPosted(r *http.Request, d draft, box tenant.Mailbox, of tenant.ID) (posted, error) {
 	p := posted{Values: &web.Values{}}
-	most := 2*box.MaxMessage + web.DefaultBodyLimit
-	if r.ContentLength > most {
-		return p, fault.With(fault.TooLarge, "mailbox.error.toolarge")
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, most)
 	parts, err := web.Parts(r)
 	if err != nil {
 		return p, err
@@ -127,7 +125,7 @@ func (s *Service) postFiles(w http.ResponseWriter, r *http.Request) error {
 		return web.Redirect(w, r, "/nachricht/gesendet?e="+d.ID)
 	}
 	in := stepInput{Tenant: t, Draft: d, Step: stepFiles, Lost: lost}
-	p, err := s.readPosted(w, r, d, d.limits(t), t.ID)
+	p, err := s.readPosted(r, d, d.limits(t), t.ID)
 	if err != nil {
 		return s.filesFailed(w, r, in, err)
 	}

@@ -244,7 +244,7 @@ func (s *Service) postAgain(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		box = d.limits(t)
 	}
-	p, err := s.readPosted(w, r, d, box, t.ID)
+	p, err := s.readPosted(r, d, box, t.ID)
 	if err != nil && web.StatusOf(err) != http.StatusBadRequest {
 		in := collectedInput{Body: p.Values.Get("body"), Alert: sentence(r, err)}
 		return s.renderThread(w, r, web.StatusOf(err), t, c, in)

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"poststelle/internal/seal"
-	"poststelle/internal/vault"
 	"poststelle/internal/web/webtest"
 )
 
@@ -71,7 +70,7 @@ func send(t *testing.T, c *webtest.Client, files ...string) string {
 // open opens a thread by its code.
 func open(t *testing.T, c *webtest.Client, lang, code string) *webtest.Page {
 	t.Helper()
-	p := c.Get(lang + "/abholen").Form("main form").Set("code", code).Submit()
+	p := c.Get(lang+"/abholen").Form("main form").Set("code", code).Submit()
 	return wantPath(t, p, lang+"/abholen/vorgang")
 }
 
@@ -160,7 +159,7 @@ func checkReceiptPage(t *testing.T, p *post, c *webtest.Client, lang, receipt st
 	if r, err := seal.VerifyReceipt(receipt, ed25519.PublicKey(key)); err != nil || len(r.Files) != 2 {
 		t.Fatalf("receipt does not verify: %v\n%s", err, receipt)
 	}
-	page := c.Get(lang + "/quittung").Want(200).Form("main form").Set("receipt", receipt).Set("text", longBody).Submit().Want(200)
+	page := c.Get(lang+"/quittung").Want(200).Form("main form").Set("receipt", receipt).Set("text", longBody).Submit().Want(200)
 	if !page.Has("#ergebnis.kern-alert--success") || !page.Has("#textvergleich.kern-alert--success") {
 		t.Errorf("true receipt: %q", page.Text("main"))
 	}
@@ -187,10 +186,4 @@ func TestStart_Operator(t *testing.T) {
 	if !c.Get("/?ort=nirgendwo").Want(200).Has(".ps-empty") {
 		t.Error("nothing said about a place that is not found")
 	}
-}
-
-// countingVault counts the calls of Collect.
-type countingVault struct {
-	vault.Service
-	collects *int
 }
