@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"poststelle/internal/db"
@@ -67,7 +68,11 @@ func (s *Service) takeIn(ctx context.Context) (int, error) {
 			return total, fmt.Errorf("mailbox: hand boxes to the vault: %w", err)
 		}
 		var taken, refused []string
+		var deleted []vault.Box // brought back by an older copy of the database
 		for i, a := range answers {
+			if a == vault.Deleted {
+				deleted = append(deleted, boxes[i])
+			}
 			if a == vault.Refused {
 				refused = append(refused, rows[i].Message)
 				s.Log.Error("vault refused a box", "message", rows[i].Message, "thread", rows[i].Thread)
@@ -78,6 +83,11 @@ func (s *Service) takeIn(ctx context.Context) (int, error) {
 		err = s.DB.Update(ctx, func(tx *db.Tx) error {
 			if err := markIntake(ctx, tx, "taken", taken); err != nil {
 				return err
+			}
+			for _, b := range deleted {
+				if err := s.Jobs.Enqueue(ctx, tx, jobSettle, b.Tenant+":"+b.Thread); err != nil {
+					return err
+				}
 			}
 			return markIntake(ctx, tx, "refused", refused)
 		})
@@ -91,20 +101,36 @@ func (s *Service) takeIn(ctx context.Context) (int, error) {
 	}
 }
 
+// keptDays is how many past days drain reports on; what is older only comes up
+// when the vault complains (Overdue).
+const keptDays = 10
+
 // drain tells the vault which past days have an empty queue, so that it may
-// destroy their keys, and drops the rows of days whose key is gone.
+// destroy their keys, and drops the rows of days whose key is gone. A day
+// without a letter counts as drained; one with a box that the vault has not
+// taken in keeps its key and raises the vault's alarm.
 func (s *Service) drain(ctx context.Context) error {
 	now := s.Now().UTC()
-	var days []string
+	var waiting []string
 	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
-		days, err = drainedDays(ctx, tx, now.Format(time.DateOnly))
+		waiting, err = waitingDays(ctx, tx, now.Format(time.DateOnly))
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("mailbox: drained days: %w", err)
+		return fmt.Errorf("mailbox: days with waiting boxes: %w", err)
+	}
+	days, err := s.Vault.Overdue(ctx)
+	if err != nil {
+		return fmt.Errorf("mailbox: overdue days: %w", err)
+	}
+	for n := 1; n <= keptDays; n++ {
+		days = append(days, now.AddDate(0, 0, -n).Format(time.DateOnly))
 	}
 	for _, day := range days {
-		if err := s.Vault.Drained(ctx, day); err != nil && !errors.Is(err, fault.NotFound) {
+		if slices.Contains(waiting, day) {
+			continue
+		}
+		if err := s.Vault.Drained(ctx, day); err != nil {
 			return fmt.Errorf("mailbox: report day %s drained: %w", day, err)
 		}
 	}

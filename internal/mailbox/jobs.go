@@ -24,6 +24,7 @@ const (
 	jobSettle      = "mailbox.settle"      // tenant:thread
 	jobUnsent      = "mailbox.unsent"      // tenant:thread:message
 	jobDrain       = "mailbox.drain"
+	jobReapply     = "mailbox.reapply"
 )
 
 const (
@@ -42,6 +43,7 @@ func (s *Service) registerJobs() {
 	s.Jobs.Handle(jobSettle, s.runSettle)
 	s.Jobs.Handle(jobUnsent, s.runUnsent)
 	s.Jobs.Every(jobDrain, time.Hour, func(ctx context.Context, _ jobs.Job) error { return s.drain(ctx) })
+	s.Jobs.Every(jobReapply, time.Hour, s.runReapply)
 }
 
 // tellCitizen enqueues what the sender of a thread is to be told about a new

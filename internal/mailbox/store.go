@@ -59,6 +59,19 @@ from mailbox_threads
 where tenant_id = $1 and id = $2`, string(of), id))
 }
 
+// selectThreadIDs returns ids of threads in order, beginning after one.
+func selectThreadIDs(ctx context.Context, tx *db.Tx, of tenant.ID, after string, limit int) ([]string, error) {
+	return db.Collect(ctx, tx, func(r db.Scanner) (id string, err error) {
+		err = r.Scan(&id)
+		return id, err
+	}, `
+select id
+from mailbox_threads
+where tenant_id = $1 and id > $2
+order by id
+limit $3`, string(of), after, limit)
+}
+
 func selectThreadByNumber(ctx context.Context, tx *db.Tx, of tenant.ID, number string) (thread, error) {
 	return scanThread(tx.QueryRow(ctx, `
 select `+threadColumns+`
@@ -277,20 +290,18 @@ where message_id in (`+db.In(2, len(messages))+`)`, args...)
 	return err
 }
 
-// drainedDays returns the days before today whose queue holds nothing that the
-// vault has not taken in.
-func drainedDays(ctx context.Context, tx *db.Tx, today string) ([]string, error) {
+// waitingDays returns the days before today whose boxes the vault has not all
+// taken in.
+func waitingDays(ctx context.Context, tx *db.Tx, today string) ([]string, error) {
 	return db.Collect(ctx, tx, func(r db.Scanner) (d string, err error) {
 		err = r.Scan(&d)
 		return d, err
 	}, `
-select day
+select distinct day
 from mailbox_intake
-where day < $1
-group by day
-having sum(case when state = 'queued' then 1 else 0 end) = 0
+where state = 'queued' and day < $1
 order by day
-limit 100`, today)
+limit 1000`, today)
 }
 
 func dropIntake(ctx context.Context, tx *db.Tx, before string) (int64, error) {
