@@ -37,9 +37,9 @@ func target(raw string) (*url.URL, error) {
 func local(name string) bool { return name == "localhost" || strings.HasSuffix(name, ".localhost") }
 
 // transport connects to this machine and to nothing else: the address that is
-// really dialled is checked too.
-func transport(clients int) *http.Transport {
-	d := net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+// really dialled is checked too. From is the address it calls from; nil is any.
+func transport(clients int, from net.IP) *http.Transport {
+	d := net.Dialer{Timeout: 10 * time.Second, LocalAddr: localAddr(from), Control: func(_, address string, _ syscall.RawConn) error {
 		host, _, err := net.SplitHostPort(address)
 		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
 			return errNotLocal
@@ -59,6 +59,13 @@ func transport(clients int) *http.Transport {
 		},
 		MaxIdleConns: 4 * clients, MaxIdleConnsPerHost: 4 * clients, DisableCompression: true,
 	}
+}
+
+func localAddr(from net.IP) net.Addr {
+	if from == nil {
+		return nil
+	}
+	return &net.TCPAddr{IP: from}
 }
 
 // browser is one visitor: cookies and the place they are at. It is for one

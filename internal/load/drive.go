@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -69,8 +70,8 @@ func Run(ctx context.Context, c DriveConfig) (Report, error) {
 	if c.Duration <= 0 {
 		c.Duration = time.Minute
 	}
-	d := &driving{DriveConfig: c, base: base, tr: transport(c.Clients)}
-	defer d.tr.CloseIdleConnections()
+	d := &driving{DriveConfig: c, base: base, tr: transport(c.Clients, nil)}
+	defer d.hangUp()
 	ops, err := d.prepare(ctx)
 	if err != nil {
 		return Report{}, fmt.Errorf("load: prepare %s: %w", c.Scenario, err)
@@ -87,6 +88,37 @@ type driving struct {
 	DriveConfig
 	base *url.URL
 	tr   *http.Transport
+
+	mu   sync.Mutex
+	nets []*http.Transport // see network
+}
+
+func (d *driving) hangUp() {
+	d.tr.CloseIdleConnections()
+	for _, tr := range d.nets {
+		tr.CloseIdleConnections()
+	}
+}
+
+// tries is how many codes one network may try in a burst, with room to spare.
+const tries = 20
+
+// network returns how the nth attempt to collect connects. The server allows a
+// network, a /24, only so many attempts in a minute; the attempts of a measuring
+// come from different parts of 127.0.0.0/8, all of which is this machine.
+func (d *driving) network(n int) *http.Transport {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := n / tries
+	for len(d.nets) <= at {
+		k := len(d.nets)
+		var from net.IP
+		if ip := net.ParseIP(d.base.Hostname()); ip == nil || ip.To4() != nil {
+			from = net.IPv4(127, byte(1+k/250%250), byte(k%250), 1)
+		}
+		d.nets = append(d.nets, transport(tries, from))
+	}
+	return d.nets[at]
 }
 
 // operation is one thing to measure; it is run once.
@@ -264,11 +296,12 @@ func (d *driving) prepareCollect(ctx context.Context) ([]operation, error) {
 		}
 		list = append(list, code)
 	}
-	if err := d.awaitIntake(ctx, list[len(list)-1]); err != nil {
+	used, err := d.awaitIntake(ctx, list[len(list)-1])
+	if err != nil {
 		return nil, err
 	}
 	return d.each(ctx, func(ctx context.Context, n int) (operation, error) {
-		b, f, err := d.collectForm(ctx, list[n%len(list)])
+		b, f, err := d.collectForm(ctx, used+n, list[n%len(list)])
 		return func(ctx context.Context) error {
 			_, err := b.submitAndFollow(ctx, f)
 			return err
@@ -276,8 +309,8 @@ func (d *driving) prepareCollect(ctx context.Context) ([]operation, error) {
 	})
 }
 
-func (d *driving) collectForm(ctx context.Context, code string) (*browser, *form, error) {
-	b := newBrowser(d.base, d.tr)
+func (d *driving) collectForm(ctx context.Context, n int, code string) (*browser, *form, error) {
+	b := newBrowser(d.base, d.network(n))
 	page, err := b.getPath(ctx, "/abholen")
 	if err != nil {
 		return nil, nil, err
@@ -294,23 +327,24 @@ func (d *driving) collectForm(ctx context.Context, code string) (*browser, *form
 	return b, f, nil
 }
 
-// awaitIntake tries a code until the vault knows it, for half a minute at most.
-func (d *driving) awaitIntake(ctx context.Context, code string) error {
+// awaitIntake tries a code until the vault knows it, for half a minute at most,
+// and returns how many attempts that took.
+func (d *driving) awaitIntake(ctx context.Context, code string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		b, f, err := d.collectForm(ctx, code)
+	for n := 0; ; n++ {
+		b, f, err := d.collectForm(ctx, n, code)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if _, err = b.submitAndFollow(ctx, f); err == nil {
-			return nil
+			return n + 1, nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("letter not taken in: %w", err)
+			return 0, fmt.Errorf("letter not taken in: %w", err)
 		case <-tick.C:
 		}
 	}
