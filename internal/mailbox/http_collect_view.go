@@ -40,10 +40,10 @@ type collectedView struct {
 }
 
 // collectedMessage is a message of the thread: a letter with plain text, an answer
-// as clean HTML, or a line about what happened.
+// in Markdown, or a line about what happened.
 type collectedMessage struct {
 	Article ui.Article
-	HTML    string
+	Answer  string // Markdown of the office
 	Event   string
 	Files   []ui.File
 }
@@ -98,11 +98,7 @@ func collectedMessageOf(ctx context.Context, t *tenant.Tenant, c collected, m op
 		tm.Article.Name, tm.Article.Text = i18n.T(ctx, "mailbox.thread.me"), m.Body
 	case fromOffice:
 		tm.Article.Who, tm.Article.Name = ui.Office, t.Name
-		html, err := renderHTML(m.Body)
-		if err != nil {
-			tm.Article.Text = m.Body
-		}
-		tm.HTML = html
+		tm.Answer = m.Body
 	case event:
 		if m.Event.Event != "forward" || !m.Event.Tell {
 			return tm, false

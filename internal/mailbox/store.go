@@ -25,13 +25,15 @@ func Migrations() db.Migrations {
 }
 
 // insertThread stores a new thread and reports false when a letter with the
-// same submit id is already there: the same check page sent twice.
+// same submit id is already there: the same check page sent twice. Such a letter
+// has the same thread id as well, and which of the two indexes notices first is
+// PostgreSQL's choice.
 func insertThread(ctx context.Context, tx *db.Tx, t thread, submit []byte) (bool, error) {
 	n, err := tx.Exec(ctx, `
 insert into mailbox_threads (id, tenant_id, mailbox_id, topic_id, number, submit_id, state, unread, assignee, reply_way,
   notice, files, size_class, withdrawal, first_id, received_at, changed_at, due_at, closed_at, version)
 values ($1, $2, $3, $4, $5, $6, 'new', $7, '', $8, $9, $10, $11, $12, $13, $14, $14, $15, 0, 1)
-on conflict (tenant_id, submit_id) do nothing`,
+on conflict do nothing`,
 		t.ID, string(t.Tenant), string(t.Mailbox), t.Topic, t.Number, submit, true, string(t.Reply),
 		t.Notice, t.Files, t.SizeClass, false, t.First, db.Millis(tx.Now), db.Millis(t.Due))
 	return n == 1, err
