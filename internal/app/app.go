@@ -1,0 +1,299 @@
+// Package app is the composition root: it opens the stores, joins the packages
+// and runs them. It is the only package that knows all others, and holds no
+// rules of its own.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+	_ "time/tzdata" // Europe/Berlin on machines without zone files
+
+	"github.com/gabriel-vasile/mimetype"
+
+	"poststelle/internal/accesslog"
+	"poststelle/internal/account"
+	"poststelle/internal/blob"
+	"poststelle/internal/db"
+	"poststelle/internal/i18n"
+	"poststelle/internal/jobs"
+	"poststelle/internal/journal"
+	"poststelle/internal/mail"
+	"poststelle/internal/mailbox"
+	"poststelle/internal/personal"
+	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
+	"poststelle/internal/web"
+)
+
+// Config says where the data are and how the world reaches the server.
+type Config struct {
+	Data     string // directory of everything that is kept; created owner-only
+	Database string // "" = SQLite in Data; else a postgres:// address
+	// Demo asks for no second factor and shows it.
+	Demo bool
+	// PublicPort is the port that addresses in mails name; 0 leaves it out.
+	PublicPort int
+	TLS        bool
+	Proxies    []netip.Prefix
+	Provider   []string // files of the provider table
+	MailFrom   string
+	// Light uses cheap password hashing: the demonstration only.
+	Light bool
+	Log   *slog.Logger
+	Now   func() time.Time
+}
+
+// App is an opened installation.
+type App struct {
+	Config
+	DB        *db.DB
+	Vault     *vault.Vault
+	Deputy    *vault.Deputy
+	Blobs     *blob.Dir
+	Refs      *blob.Refs
+	Jobs      *jobs.Queue
+	Chain     *journal.Chain
+	Directory *tenant.Directory
+	Accounts  *account.Accounts
+	Mailboxes *mailbox.Service
+	Sessions  *web.Sessions
+	Access    *accesslog.Log
+	Catalog   *i18n.Catalog
+	Outbox    *mail.Memory // the demonstration's mail; nil otherwise
+
+	console string
+	lock    *os.File
+	closers []func() error
+}
+
+// Migrations are the tables of all packages, in the order in which they are
+// made.
+func Migrations() []db.Migrations {
+	return []db.Migrations{
+		jobs.Migrations(), journal.Migrations(), blob.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations(),
+	}
+}
+
+// Declarations are the personal data of all packages: what the register, the
+// notice and the census are made from.
+func Declarations() []personal.Declaration {
+	cookies, err := registry(nil)
+	if err != nil {
+		panic(err) // the declarations of package web contradict each other
+	}
+	return []personal.Declaration{
+		jobs.Personal(), journal.Personal(), blob.Personal(), mail.Personal(), vault.Personal(), web.Personal(cookies),
+		tenant.Personal(), account.Personal(), mailbox.Personal(), accesslog.Personal(),
+	}
+}
+
+// registry is the list of all cookies that may be set. knownBanner says which
+// system messages exist, so that the cookie that hides one can name no other.
+func registry(knownBanner func(context.Context, string) bool) (*web.Registry, error) {
+	cookies := web.OwnCookies()
+	for i := range cookies {
+		if cookies[i].Name == "ps_meldung_*" {
+			cookies[i].Known = knownBanner
+		}
+	}
+	return web.NewRegistry(cookies...)
+}
+
+func (a *App) knownBanner(_ context.Context, id string) bool {
+	return slices.ContainsFunc(a.Directory.AllBanners(), func(b tenant.Banner) bool { return b.ID == id })
+}
+
+// Open opens an installation: one process at a time, because the data directory
+// holds SQLite files and the access log. sender may be nil: then mail waits.
+func Open(ctx context.Context, c Config, sender mail.Sender) (a *App, err error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	a = &App{Config: c}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+			a = nil
+		}
+	}()
+	mimetype.SetLimit(64 << 10) // office documents name their kind within this
+	if err := a.openStores(ctx); err != nil {
+		return a, err
+	}
+	if err := a.openFloor(ctx); err != nil {
+		return a, err
+	}
+	return a, a.openDomains(sender)
+}
+
+func (a *App) openStores(ctx context.Context) error {
+	if err := os.MkdirAll(a.Data, 0o700); err != nil {
+		return fmt.Errorf("app: data directory: %w", err)
+	}
+	lock, err := lockDir(a.Data)
+	if err != nil {
+		return err
+	}
+	a.lock = lock
+	url := a.Database
+	if url == "" {
+		url = "sqlite:" + filepath.Join(a.Data, "poststelle.db")
+	}
+	if a.DB, err = db.Open(ctx, db.Config{URL: url, Now: a.Now, Log: a.Log}); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.DB.Close)
+	if err := a.DB.Migrate(ctx, Migrations()...); err != nil {
+		return err
+	}
+	argon := vault.Argon{}
+	if a.Light {
+		argon = vault.Argon{MemoryKiB: 19 << 10, Time: 2}
+	}
+	a.Vault, err = vault.Open(ctx, vault.Config{Dir: filepath.Join(a.Data, "vault"), Now: a.Now, Log: a.Log, Argon: argon})
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.Vault.Close)
+	if a.Blobs, err = blob.NewDir(filepath.Join(a.Data, "blobs")); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.Blobs.Close)
+	return nil
+}
+
+func (a *App) openFloor(ctx context.Context) (err error) {
+	if a.Catalog, err = i18n.Load(); err != nil {
+		return err
+	}
+	if a.Directory, err = tenant.NewDirectory(ctx, a.DB, a.Log); err != nil {
+		return err
+	}
+	if a.Deputy, err = vault.NewDeputy(ctx, a.Vault, filepath.Join(a.Data, "delegation"), a.Now, a.Log); err != nil {
+		return err
+	}
+	a.Jobs = jobs.New(jobs.Config{DB: a.DB, Now: a.Now, Log: a.Log})
+	a.Chain = journal.NewChain(a.DB)
+	a.Jobs.Every("journal.chain", 5*time.Second, func(ctx context.Context, _ jobs.Job) error { return a.Chain.Extend(ctx) })
+	a.Jobs.Every("journal.expire", 24*time.Hour, func(ctx context.Context, _ jobs.Job) error { return a.expireJournal(ctx) })
+	a.Refs = blob.NewRefs(blob.RefsConfig{DB: a.DB, Store: a.Blobs, Queue: a.Jobs, Log: a.Log})
+	a.Sessions = web.NewSessions(web.SessionConfig{Now: a.Now})
+	return a.openAccessLog()
+}
+
+func (a *App) openDomains(sender mail.Sender) (err error) {
+	if a.console, err = a.Vault.ServiceToken(vault.ServiceConsole); err != nil {
+		return err
+	}
+	var tokens mailbox.Tokens
+	for name, to := range map[string]*string{
+		vault.ServiceNotifier: &tokens.Notifier, vault.ServiceMailer: &tokens.Mailer, vault.ServiceRetention: &tokens.Retention,
+	} {
+		if *to, err = a.Vault.ServiceToken(name); err != nil {
+			return err
+		}
+	}
+	if box, ok := sender.(*mail.Memory); ok {
+		a.Outbox = box
+	}
+	a.Accounts = account.New(account.Config{
+		DB: a.DB, Vault: a.Vault, Directory: a.Directory, Console: a.console, Demo: a.Demo, Now: a.Now, Log: a.Log,
+	})
+	a.Mailboxes = mailbox.New(mailbox.Config{
+		DB: a.DB, Vault: a.Vault, Deputy: a.Deputy, Blobs: a.Blobs, Refs: a.Refs, Jobs: a.Jobs, Directory: a.Directory,
+		Accounts: a.Accounts, Sessions: a.Sessions, Mail: sender, Tokens: tokens, MailFrom: a.MailFrom, BaseURL: a.baseURL,
+		Now: a.Now, Log: a.Log,
+	})
+	return nil
+}
+
+// expireJournal drops the entries whose declared period is over, tenant by
+// tenant; the chain keeps their place.
+func (a *App) expireJournal(ctx context.Context) error {
+	cutoff := a.Now().Add(-journal.Period)
+	for _, t := range a.Directory.All() {
+		if _, err := a.Chain.Expire(ctx, string(t.ID), "job:journal.expire", cutoff); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// baseURL is the address of a tenant's pages, from the directory and the
+// configuration, never from a request.
+func (a *App) baseURL(t *tenant.Tenant) string {
+	scheme := "https"
+	if !a.TLS {
+		scheme = "http"
+	}
+	url := scheme + "://" + t.Hosts[0]
+	if a.PublicPort != 0 {
+		url += fmt.Sprintf(":%d", a.PublicPort)
+	}
+	return url
+}
+
+// work runs everything that works in the background until ctx ends, and waits
+// for it.
+func (a *App) work(ctx context.Context) {
+	var wg sync.WaitGroup
+	for name, run := range map[string]func(context.Context) error{
+		"vault": a.Vault.Run, "delegation": a.Deputy.Run, "directory": a.Directory.Run, "sessions": a.Sessions.Run,
+		"jobs": a.Jobs.Run, "intake": a.Mailboxes.Run, "access log": a.Access.Run, "uploads": a.sweepUploads,
+	} {
+		wg.Go(func() {
+			if err := run(ctx); err != nil {
+				a.Log.Error("background work ended", "part", name, "error", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// sweepUploads removes files of letters that were never sent, once they are
+// older than the longest session, and the files of the access log whose keys are
+// destroyed. Serve has swept everything before the first request: the keys of
+// such files went with the process that held them.
+func (a *App) sweepUploads(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if _, err := a.Refs.Sweep(ctx, 9*time.Hour); err != nil && ctx.Err() == nil {
+				a.Log.Warn("uploads of ended sessions not swept", "error", err)
+			}
+			if _, err := a.Access.Sweep(ctx); err != nil && ctx.Err() == nil {
+				a.Log.Warn("access log not swept", "error", err)
+			}
+		}
+	}
+}
+
+// Close ends the sessions, so that their uploads go, and closes the stores in
+// reverse order.
+func (a *App) Close() error {
+	if a.Sessions != nil {
+		a.Sessions.Close()
+	}
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	if a.lock != nil {
+		errs = append(errs, a.lock.Close())
+		a.lock = nil
+	}
+	return errors.Join(errs...)
+}

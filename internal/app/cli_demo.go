@@ -1,0 +1,222 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"poststelle/internal/account"
+	"poststelle/internal/demo"
+	"poststelle/internal/mail"
+	"poststelle/internal/tenant"
+)
+
+type demoCommand struct {
+	Addr string `help:"Address to listen on; port 0 picks a free one." default:"127.0.0.1:8080"`
+	Data string `help:"Directory to keep the data in; a temporary one that is removed at the end otherwise." placeholder:"DIR"`
+	JSON bool   `name:"json" help:"Print one JSON object with addresses and sign-ins as the first line."`
+}
+
+// Help shows examples below the flags.
+func (c *demoCommand) Help() string {
+	return `Two authorities and the operator with staff and some forty letters; mail is shown at /dev/mail.
+Example:
+  poststelle demo --addr 127.0.0.1:0 --data ./demo --json`
+}
+
+// mailKept is how many mails the demonstration remembers.
+const mailKept = 500
+
+// shiftedClock is the clock of the demonstration: it is turned back while the
+// content is laid out over the past weeks, and then runs with the real time.
+type shiftedClock struct {
+	offset atomic.Int64
+}
+
+func (c *shiftedClock) now() time.Time   { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *shiftedClock) set(to time.Time) { c.offset.Store(int64(time.Until(to))) }
+func (c *shiftedClock) release()         { c.offset.Store(0) }
+
+func (c *demoCommand) run(ctx context.Context, s Streams) error {
+	l, port, err := demoListeners(ctx, c.Addr)
+	if err != nil {
+		return err
+	}
+	data, done, err := c.dataDir()
+	if err != nil {
+		return err
+	}
+	defer done()
+	clock := new(shiftedClock)
+	a, staff, err := c.open(ctx, data, port, clock, s.Err)
+	if err != nil {
+		return err
+	}
+	err = a.serve(ctx, l, func() error { return c.print(a, staff, port, s.Out) })
+	if closeErr := a.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// demoListeners listens on the address and, for the other tenants, on the next
+// two loopback addresses with the same port.
+func demoListeners(ctx context.Context, addr string) (listeners, int, error) {
+	if !loopback(addr) {
+		return listeners{}, 0, fmt.Errorf("the demonstration answers on a loopback address only, not on %s: %w", addr, errUsage)
+	}
+	var lc net.ListenConfig
+	first, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return listeners{}, 0, err
+	}
+	l := listeners{web: []net.Listener{first}}
+	port := portOf(first.Addr())
+	for _, host := range []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"} {
+		if at := net.JoinHostPort(host, strconv.Itoa(port)); at != first.Addr().String() {
+			on, err := lc.Listen(ctx, "tcp", at)
+			if err != nil {
+				return listeners{}, 0, err
+			}
+			l.web = append(l.web, on)
+		}
+	}
+	return l, port, nil
+}
+
+func (c *demoCommand) dataDir() (dir string, done func(), err error) {
+	if c.Data != "" {
+		dir, err = filepath.Abs(c.Data)
+		return dir, func() {}, err
+	}
+	if dir, err = os.MkdirTemp("", "poststelle-demo-"); err != nil {
+		return "", nil, err
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}
+
+func (c *demoCommand) open(ctx context.Context, data string, port int, clock *shiftedClock, errs io.Writer) (*App, []demo.Staff, error) {
+	a, err := Open(ctx, Config{
+		Data: data, Demo: true, Light: true, PublicPort: port, MailFrom: "poststelle@localhost.example", Now: clock.now,
+		Log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}, mail.NewMemory(mailKept))
+	if err != nil {
+		return nil, nil, err
+	}
+	var staff []demo.Staff
+	if len(a.Directory.All()) == 0 {
+		staff, err = demo.Seed(ctx, demo.Stage{
+			AddTenants: a.AddTenants, Accounts: a.Accounts, Mailboxes: a.Mailboxes, Directory: a.Directory, Vault: a.Vault, DB: a.DB,
+			RunDue: a.Jobs.RunDue, RenewDay: a.renewDay, SetClock: clock.set, Now: time.Now(),
+		})
+	} else {
+		staff, err = a.demoStaff(ctx)
+	}
+	clock.release()
+	if err == nil {
+		err = a.renewDay(ctx)
+	}
+	if err != nil {
+		_ = a.Close()
+		return nil, nil, err
+	}
+	return a, staff, nil
+}
+
+// demoStaff lists who can sign in to a demonstration that was kept with --data.
+func (a *App) demoStaff(ctx context.Context) ([]demo.Staff, error) {
+	var out []demo.Staff
+	for _, t := range a.Directory.All() {
+		people, err := a.Vault.Staff(ctx, a.console, string(t.ID))
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range people {
+			if p.Active {
+				out = append(out, demo.Staff{Tenant: t.ID, Login: p.Login, Password: demo.Password, Role: account.Role(p.Role)})
+			}
+		}
+	}
+	return out, nil
+}
+
+// renewDay has the vault publish and destroy the keys that the clock asks for,
+// and takes the new delegation.
+func (a *App) renewDay(ctx context.Context) error {
+	if err := a.Vault.Housekeep(ctx); err != nil {
+		return err
+	}
+	return a.Deputy.Renew(ctx)
+}
+
+// demoInfo is the first line that --json prints; other programs read it.
+type demoInfo struct {
+	URL     string       `json:"url"`
+	MailURL string       `json:"mail_url"`
+	Tenants []demoTenant `json:"tenants"`
+	Staff   []demoStaff  `json:"staff"`
+}
+
+type demoTenant struct {
+	ID   string `json:"id"`
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
+type demoStaff struct {
+	Tenant   string `json:"tenant"`
+	Login    string `json:"login"`
+	Password string `json:"password"`
+	Role     string `json:"role"`
+}
+
+func (c *demoCommand) print(a *App, staff []demo.Staff, port int, out io.Writer) error {
+	var info demoInfo
+	for _, t := range a.Directory.All() {
+		info.Tenants = append(info.Tenants, demoTenant{ID: string(t.ID), Kind: string(t.Kind), Name: t.Name, URL: demoURL(t, port)})
+	}
+	for _, p := range staff {
+		info.Staff = append(info.Staff, demoStaff{Tenant: string(p.Tenant), Login: p.Login, Password: p.Password, Role: string(p.Role)})
+	}
+	info.URL = info.Tenants[0].URL
+	info.MailURL = info.URL + "/dev/mail"
+	if c.JSON {
+		return json.NewEncoder(out).Encode(info)
+	}
+	return info.describe(out)
+}
+
+// demoURL is the tenant's address by number: every program can use it, also
+// those that do not resolve names below localhost.
+func demoURL(t *tenant.Tenant, port int) string {
+	host := t.Hosts[0]
+	for _, h := range t.Hosts {
+		if net.ParseIP(h) != nil {
+			host = h
+		}
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+func (i demoInfo) describe(out io.Writer) error {
+	w := table(out)
+	fmt.Fprintln(w, "The demonstration is ready. Stop it with Ctrl+C.")
+	fmt.Fprintln(w)
+	for _, t := range i.Tenants {
+		fmt.Fprintf(w, "%s\t%s\n", t.Name, t.URL)
+	}
+	fmt.Fprintf(w, "Outgoing mail\t%s\n\nStaff sign in at /amt/anmelden:\n", i.MailURL)
+	for _, p := range i.Staff {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Tenant, p.Login, p.Password, p.Role)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,200 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"poststelle/internal/accesslog"
+	"poststelle/internal/account"
+	"poststelle/internal/db"
+	"poststelle/internal/fault"
+	"poststelle/internal/journal"
+	"poststelle/internal/seal"
+	"poststelle/internal/tenant"
+)
+
+type staffAdd struct {
+	dataFlags
+	Tenant   string   `required:"" help:"The tenant's short name."`
+	Login    string   `arg:"" help:"Name to sign in with."`
+	Name     string   `required:"" help:"Name as colleagues see it."`
+	Role     string   `enum:"clerk,lead,admin,operator" default:"clerk" help:"clerk, lead, admin or operator."`
+	Mailbox  []string `help:"Mailboxes the person works in."`
+	Mail     string   `help:"Address for notices without content."`
+	Notices  bool     `help:"Send a notice for each new letter; the person can change it."`
+	Password string   `help:"First password; one is made and printed otherwise." env:"POSTSTELLE_PASSWORD"`
+}
+
+// Help shows examples below the flags.
+func (*staffAdd) Help() string {
+	return examples(`poststelle staff add m.weber --tenant musterstadt --name "Maria Weber" --mailbox bauamt --mail m.weber@musterstadt.example --notices`, `poststelle staff add leitung --tenant musterstadt --name "Jan Thoma" --role lead --mailbox bauamt,kasse`)
+}
+
+func (c *staffAdd) open(ctx context.Context, a *App, s Streams) error {
+	password := c.Password
+	if password == "" {
+		password = rand.Text()
+	}
+	n := account.NewStaff{
+		Tenant: tenant.ID(c.Tenant), Login: c.Login, Name: c.Name, Password: password, Role: account.Role(c.Role), Mail: c.Mail,
+		SecondFactor: true, Notices: c.Notices,
+	}
+	for _, m := range c.Mailbox {
+		n.Mailboxes = append(n.Mailboxes, tenant.MailboxID(m))
+	}
+	e, err := a.Accounts.AddStaff(ctx, n)
+	if err != nil {
+		return err
+	}
+	w := table(s.Out)
+	fmt.Fprintf(w, "person\t%s\nlogin\t%s\n", e.Person, c.Login)
+	if c.Password == "" {
+		fmt.Fprintf(w, "password\t%s\n", password)
+	}
+	fmt.Fprintf(w, "second factor\t%s\nset-up address\t%s\n", e.TOTPSecret, e.TOTPURL)
+	fmt.Fprintln(w, "\nThe second factor is shown only now. Enter it into an authenticator app.")
+	return w.Flush()
+}
+
+type staffList struct {
+	dataFlags
+	Tenant string `required:"" help:"The tenant's short name."`
+}
+
+// Help shows examples below the flags.
+func (*staffList) Help() string {
+	return examples(`poststelle staff list --tenant musterstadt`)
+}
+
+func (c *staffList) open(ctx context.Context, a *App, s Streams) error {
+	if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); !ok {
+		return fmt.Errorf("no tenant %q: %w", c.Tenant, fault.NotFound)
+	}
+	people, err := a.Vault.Staff(ctx, a.console, c.Tenant)
+	if err != nil {
+		return err
+	}
+	names, err := a.Accounts.Names(ctx, tenant.ID(c.Tenant))
+	if err != nil {
+		return err
+	}
+	w := table(s.Out)
+	fmt.Fprintln(w, "PERSON\tLOGIN\tROLE\tACTIVE\tSECOND FACTOR\tNAME")
+	for _, p := range people {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%t\t%t\t%s\n", p.ID, p.Login, p.Role, p.Active, p.SecondFactor, names[p.ID])
+	}
+	return w.Flush()
+}
+
+type staffDisable struct {
+	dataFlags
+	Tenant string `required:"" help:"The tenant's short name."`
+	Login  string `arg:"" help:"Name the person signs in with."`
+}
+
+// Help shows examples below the flags.
+func (*staffDisable) Help() string {
+	return examples(`poststelle staff disable m.weber --tenant musterstadt`)
+}
+
+func (c *staffDisable) open(ctx context.Context, a *App, s Streams) error {
+	people, err := a.Vault.Staff(ctx, a.console, c.Tenant)
+	if err != nil {
+		return err
+	}
+	for _, p := range people {
+		if p.Login == c.Login {
+			if err := a.Accounts.Disable(ctx, tenant.ID(c.Tenant), p.ID); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(s.Out, "%s disabled\n", c.Login)
+			return err
+		}
+	}
+	return fmt.Errorf("no staff %q at %q: %w", c.Login, c.Tenant, fault.NotFound)
+}
+
+type accesslogExport struct {
+	dataFlags
+	Tenant string    `help:"The tenant's short name; every tenant otherwise."`
+	Format string    `enum:"json,combined" default:"json" help:"json (lines of nine fields) or combined (Combined Log Format)."`
+	Ground string    `required:"" enum:"betrieb,strafanzeige,auskunft,test" help:"Why the log is read: betrieb, strafanzeige, auskunft or test."`
+	Reason string    `required:"" help:"The reason in words; it is recorded."`
+	From   time.Time `help:"First instant, as 2026-11-25T00:00:00Z."`
+	To     time.Time `help:"First instant after the span."`
+}
+
+// Help shows an example below the flags.
+func (c *accesslogExport) Help() string {
+	return examples(`poststelle accesslog export --tenant musterstadt --ground auskunft --reason "Antrag vom 12.11., Vorgang D-17" --from 2026-11-01T00:00:00+01:00`,
+		`poststelle accesslog export --format combined --ground betrieb --reason "Störung am 25.11." | goaccess --log-format=COMBINED -`)
+}
+
+// Validate runs while the command line is read: nothing is recorded for a
+// command that was typed wrongly.
+func (c *accesslogExport) Validate() error {
+	if reason := strings.TrimSpace(c.Reason); reason == "" || len(reason) > maxReason {
+		return fmt.Errorf("--reason must say why in at most %d bytes", maxReason)
+	}
+	if !c.From.IsZero() && !c.To.IsZero() && !c.To.After(c.From) {
+		return errors.New("--to must be after --from")
+	}
+	return nil
+}
+
+// maxReason is what the journal and the vault take.
+const maxReason = 2000
+
+func (c *accesslogExport) open(ctx context.Context, a *App, s Streams) error {
+	if err := a.Access.Flush(ctx); err != nil {
+		return err
+	}
+	ids := []string{c.Tenant}
+	if c.Tenant == "" {
+		ids = ids[:0]
+		for _, t := range a.Directory.All() {
+			ids = append(ids, string(t.ID))
+		}
+		ids = append(ids, "-") // requests for hosts of no tenant
+	} else if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); !ok {
+		return fmt.Errorf("no tenant %q: %w", c.Tenant, fault.NotFound)
+	}
+	to := c.To
+	if to.IsZero() {
+		to = a.Now().Add(time.Minute)
+	}
+	open := func(day string, boxes, ads [][]byte) ([]seal.Key, error) {
+		return a.Vault.OpenLog(ctx, a.console, day, boxes, ads, c.Ground, c.Reason)
+	}
+	for _, id := range ids {
+		// The reading is on record before the first line is out.
+		if err := a.recordExport(ctx, id, c); err != nil {
+			return err
+		}
+		r, err := accesslog.Export(ctx, filepath.Join(a.Data, "accesslog"), open, accesslog.Span{Tenant: id, From: c.From, To: to}, accesslog.Format(c.Format), s.Out)
+		if err != nil {
+			return err
+		}
+		for _, day := range r.Gone {
+			fmt.Fprintf(s.Err, "%s: the key of %s is destroyed\n", id, day)
+		}
+		for _, seg := range r.Cut {
+			fmt.Fprintf(s.Err, "%s: %s ends early\n", id, seg)
+		}
+	}
+	return nil
+}
+
+func (a *App) recordExport(ctx context.Context, id string, c *accesslogExport) error {
+	return a.DB.Update(ctx, func(tx *db.Tx) error {
+		return journal.Record(ctx, tx, journal.Entry{
+			Tenant: id, Actor: "cli", Action: "accesslog.export", Object: "accesslog",
+			Detail: map[string]string{"ground": c.Ground, "kind": c.Format, "reason": c.Reason},
+		})
+	})
+}

@@ -1,0 +1,140 @@
+package app
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"poststelle/internal/i18n"
+	"poststelle/internal/tenant"
+	"poststelle/internal/web"
+	"poststelle/internal/web/ui"
+)
+
+// layout puts a page into the frame of the host's tenant.
+func (a *App) layout(assets *web.Assets) func(*http.Request, web.View) templ.Component {
+	return func(r *http.Request, v web.View) templ.Component {
+		f := a.frame(r, v)
+		f.AssetHref = assets.Href
+		return ui.Layout(f, ui.View{
+			Title: v.Title, Body: v.Body, Errors: v.Errors, Narrow: v.Narrow, FocusH1: v.FocusH1, NoIndex: v.NoIndex || v.Staff, Print: v.Print,
+		})
+	}
+}
+
+func (a *App) frame(r *http.Request, v web.View) ui.Frame {
+	ctx := r.Context()
+	f := ui.Frame{
+		Lang: i18n.Lang(ctx), Path: pagePath(r), Now: a.Now(), Staff: v.Staff,
+		Theme:   themeOf(r),
+		Display: func(name string) string { return web.DisplayState(r, name) },
+	}
+	f.AltLangHref = otherLanguage(f.Lang, f.Path)
+	t, ok := a.Directory.ByID(tenant.ID(web.SiteOf(ctx).ID))
+	if !ok {
+		f.ProductName = i18n.T(ctx, "app.product")
+		return f
+	}
+	f.TenantName = t.Name
+	f.Address = strings.TrimPrefix(t.Name+" · "+t.Address.Line(), " · ")
+	f.Banners = a.banners(r, t.ID)
+	if a.Demo {
+		f.Demo = i18n.T(ctx, "app.demo")
+	}
+	f.FooterLinks = []ui.NavItem{
+		{Href: "/impressum", Label: i18n.T(ctx, "app.footer.imprint")},
+		{Href: "/datenschutz", Label: i18n.T(ctx, "app.footer.privacy")},
+		{Href: "/cookies", Label: i18n.T(ctx, "app.footer.cookies")},
+		{Href: "/barrierefreiheit", Label: i18n.T(ctx, "notice.access.title")},
+		{Href: "/nutzungsbedingungen", Label: i18n.T(ctx, "notice.terms.title")},
+		{Href: "/quittung", Label: i18n.T(ctx, "app.footer.receipt")},
+	}
+	if s := web.SessionOf(r); s != nil {
+		if end, final := s.Deadline(); !final {
+			f.SessionEnd = end.Sub(a.Now())
+		}
+	}
+	if v.Staff {
+		a.staffFrame(r, v, &f)
+	} else {
+		citizenFrame(r, v, &f)
+	}
+	return f
+}
+
+func citizenFrame(r *http.Request, v web.View, f *ui.Frame) {
+	ctx := r.Context()
+	f.ProductName = i18n.T(ctx, "app.product")
+	f.Sub = i18n.T(ctx, "app.product.of", "tenant", f.TenantName)
+	f.Nav = []ui.NavItem{
+		{Href: "/nachricht", Label: i18n.T(ctx, "app.nav.write"), Current: v.Section == "write"},
+		{Href: "/abholen", Label: i18n.T(ctx, "app.nav.collect"), Current: v.Section == "collect"},
+	}
+}
+
+func (a *App) staffFrame(r *http.Request, v web.View, f *ui.Frame) {
+	ctx := r.Context()
+	f.ProductName = i18n.T(ctx, "app.product.staff")
+	f.Sub = f.TenantName
+	f.HomeHref = "/amt/eingang"
+	who, err := a.Accounts.Actor(r)
+	if err != nil {
+		return
+	}
+	f.UserName, f.SignOut = who.Name, "/amt/abmelden"
+	f.Nav = []ui.NavItem{
+		{Href: "/amt/eingang", Label: i18n.T(ctx, "app.nav.inbox"), Current: v.Section == "inbox"},
+		{Href: "/amt/einstellungen", Label: i18n.T(ctx, "app.nav.settings"), Current: v.Section == "settings"},
+	}
+	f.TopLinks = []ui.NavItem{{Href: "/amt/tasten", Label: i18n.T(ctx, "app.nav.keys"), Icon: "keyboard"}}
+}
+
+func (a *App) banners(r *http.Request, id tenant.ID) []ui.Banner {
+	lang := i18n.Lang(r.Context())
+	var out []ui.Banner
+	for _, b := range a.Directory.Banners(id, a.Now()) {
+		name := "meldung_" + b.ID
+		if web.DisplayState(r, name) == "zu" {
+			continue
+		}
+		out = append(out, ui.Banner{Name: name, Value: "zu", Title: b.Heading(lang), Text: b.Body(lang), Warning: b.Kind == tenant.Warning})
+	}
+	return out
+}
+
+// pagePath is the address of the page without language prefix, with its query.
+func pagePath(r *http.Request) string {
+	if r.URL.RawQuery == "" {
+		return r.URL.Path
+	}
+	return r.URL.Path + "?" + r.URL.RawQuery
+}
+
+// otherLanguage is this page in the other language. A page that answered a
+// form has no address of its own there; it leads to the form.
+func otherLanguage(lang, path string) string {
+	if lang == "en" {
+		return path
+	}
+	if path == "/" {
+		return "/en"
+	}
+	return "/en" + path
+}
+
+func themeOf(r *http.Request) string {
+	if t := web.DisplayState(r, "darstellung"); t != "system" {
+		return t
+	}
+	return ""
+}
+
+// siteOf turns a tenant into what package web knows of a host.
+func (a *App) siteOf(host string) (web.Site, bool) {
+	t, ok := a.Directory.ByHost(host)
+	if !ok {
+		return web.Site{}, false
+	}
+	return web.Site{ID: string(t.ID), Kind: string(t.Kind), Name: t.Name, Origin: a.baseURL(t)}, true
+}
