@@ -252,6 +252,22 @@ func TestRun_RefusesStrangers(t *testing.T) {
 	}
 }
 
+// The address that is dialled is checked a second time, whatever was typed.
+func TestDial_RefusesStrangers(t *testing.T) {
+	for _, address := range []string{"192.0.2.1:80", "[2001:db8::1]:80", "0.0.0.0:80"} {
+		if err := load.Dial(t.Context(), address); !errors.Is(err, fault.Denied) {
+			t.Errorf("Dial(%s) = %v, want Denied", address, err)
+		}
+	}
+	s := newSite(t)
+	_, port, _ := strings.Cut(s.Listener.Addr().String(), ":")
+	for _, address := range []string{s.Listener.Addr().String(), "localhost:" + port, "betreiber.localhost:" + port} {
+		if err := load.Dial(t.Context(), address); err != nil {
+			t.Errorf("Dial(%s) = %v", address, err)
+		}
+	}
+}
+
 func TestQuantile(t *testing.T) {
 	var list []time.Duration
 	for n := 1; n <= 100; n++ {
