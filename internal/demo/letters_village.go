@@ -28,11 +28,9 @@ Helga Roth`,
 
 herzlichen Glückwunsch schon jetzt! Der kleine Saal ist am 12. Juni **frei** und für Sie vorgemerkt. Schmücken dürfen Sie ab dem Vortag, 16 Uhr.
 
-| Leistung | Preis |
-|---|---|
-| Saal mit Küche | 180 Euro |
-| Endreinigung | 60 Euro |
-| Kaution | 200 Euro |
+- Saal mit Küche: 180 Euro
+- Endreinigung: 60 Euro
+- Kaution: 200 Euro
 
 Den Vertrag finden Sie im Anhang.
 
