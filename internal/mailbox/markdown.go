@@ -61,58 +61,75 @@ func renderHTML(source string) (string, error) {
 func plainText(source string) string {
 	raw := []byte(source)
 	doc := markdown().Parser().Parse(text.NewReader(raw))
-	var out strings.Builder
+	var out lineWriter
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) { return writeText(&out, raw, n, entering), nil })
 	return strings.TrimSpace(out.String()) + "\n"
 }
 
-func writeText(out *strings.Builder, raw []byte, n ast.Node, entering bool) ast.WalkStatus {
+// lineWriter holds back the line ends at the end of what was written, so that
+// the end of a block can set their number. A text of nested blocks costs no more
+// than its length.
+type lineWriter struct {
+	strings.Builder
+	ends int
+}
+
+func (w *lineWriter) text(s string) {
+	t := strings.TrimRight(s, "\n")
+	if t != "" {
+		for ; w.ends > 0; w.ends-- {
+			w.WriteByte('\n')
+		}
+		w.WriteString(t)
+	}
+	w.ends += len(s) - len(t)
+}
+
+// endBlock makes the text end with the given number of line ends.
+func (w *lineWriter) endBlock(ends int) { w.ends = ends }
+
+func writeText(out *lineWriter, raw []byte, n ast.Node, entering bool) ast.WalkStatus {
 	switch n := n.(type) {
 	case *ast.Text:
 		if entering {
-			out.Write(n.Segment.Value(raw))
+			out.text(string(n.Segment.Value(raw)))
 			if n.SoftLineBreak() || n.HardLineBreak() {
-				out.WriteByte('\n')
+				out.text("\n")
 			}
 		}
 	case *ast.String:
 		if entering {
-			out.Write(n.Value)
+			out.text(string(n.Value))
 		}
 	case *ast.ListItem:
 		if entering {
-			out.WriteString("- ")
+			out.text("- ")
 		} else {
-			endBlock(out, "\n")
+			out.endBlock(1)
 		}
 	case *ast.Link:
 		if !entering {
-			out.WriteString(" (" + string(n.Destination) + ")")
+			out.text(" (" + string(n.Destination) + ")")
 		}
 	case *ast.AutoLink:
 		if entering {
-			out.Write(n.URL(raw))
+			out.text(string(n.URL(raw)))
 		}
 	case *ast.FencedCodeBlock, *ast.CodeBlock:
 		if entering {
 			for i := range n.Lines().Len() {
 				line := n.Lines().At(i)
-				out.Write(line.Value(raw))
+				out.text(string(line.Value(raw)))
 			}
+		} else {
+			out.endBlock(2)
 		}
 	case *ast.RawHTML, *ast.HTMLBlock:
 		return ast.WalkSkipChildren
 	case *ast.Paragraph, *ast.Heading, *ast.List, *ast.Blockquote:
 		if !entering {
-			endBlock(out, "\n\n")
+			out.endBlock(2)
 		}
 	}
 	return ast.WalkContinue
-}
-
-// endBlock makes the text end with the given number of line ends.
-func endBlock(out *strings.Builder, end string) {
-	s := strings.TrimRight(out.String(), "\n")
-	out.Reset()
-	out.WriteString(s + end)
 }

@@ -39,6 +39,7 @@ type rowView struct {
 	Due                                                       time.Time
 	DueState                                                  ui.DueState
 	At                                                        time.Time
+	AtText                                                    string
 }
 
 func viewIcon(v view) string {
@@ -231,6 +232,10 @@ func (s *Service) rowView(r *http.Request, t *tenant.Tenant, row inboxRow, names
 		CheckLabel: i18n.T(ctx, "mailbox.staff.col.check", "number", row.Number),
 	}
 	v.Due, v.DueState = dueOf(row.thread, s.Now())
+	v.AtText = dayMonth(ctx, row.Received)
+	if !row.Received.Before(startOfDay(s.Now())) {
+		v.AtText = i18n.Time(ctx, row.Received)
+	}
 	if m, ok := t.Mailbox(row.Mailbox); ok {
 		if topic, ok := m.Topic(row.thread.Topic); ok {
 			v.Topic = topic.Title(i18n.Lang(ctx))
@@ -286,4 +291,18 @@ func keyHints(ctx context.Context) []ui.Pair {
 		{Key: "J", Text: i18n.T(ctx, "mailbox.staff.key.next")}, {Key: "K", Text: i18n.T(ctx, "mailbox.staff.key.previous")},
 		{Key: "X", Text: i18n.T(ctx, "mailbox.staff.key.select")}, {Key: "O", Text: i18n.T(ctx, "mailbox.staff.key.open")},
 	}
+}
+
+// dayMonth writes a day without its year, as the page's language does.
+func dayMonth(ctx context.Context, t time.Time) string {
+	return t.In(tenant.Zone()).Format(i18n.T(ctx, "mailbox.staff.date.layout"))
+}
+
+// shortName is a name as a narrow column holds it: "M. Keller".
+func shortName(name string) string {
+	words := strings.Fields(name)
+	if len(words) < 2 {
+		return name
+	}
+	return string([]rune(words[0])[:1]) + ". " + words[len(words)-1]
 }

@@ -1,0 +1,118 @@
+package mailbox_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"poststelle/internal/mailbox"
+)
+
+func TestRenderHTML(t *testing.T) {
+	for _, c := range []struct{ source, want string }{
+		{"Guten Tag,\nzweite Zeile", "<p>Guten Tag,<br>\nzweite Zeile</p>\n"},
+		{"# Groß\n\n## Mittel", "<h3>Groß</h3>\n<h4>Mittel</h4>\n"},
+		{"**fett** und *schräg*", "<p><strong>fett</strong> und <em>schräg</em></p>\n"},
+		{"- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n"},
+		{"![Bild](https://fremd.example/zaehler.png)", "<p></p>\n"},
+		{"[weg](javascript:alert(1))", "<p>weg</p>\n"},
+		{"[weg](/amt/eingang)", "<p>weg</p>\n"},
+		{"1 < 2 & 3", "<p>1 &lt; 2 &amp; 3</p>\n"},
+	} {
+		got, err := mailbox.RenderHTML(c.source)
+		if err != nil || got != c.want {
+			t.Errorf("RenderHTML(%q) = %q, %v, want %q", c.source, got, err, c.want)
+		}
+	}
+	for _, evil := range []string{
+		`<script>alert(1)</script>`, `<img src=x onerror=alert(1)>`, `<a href="javascript:alert(1)">x</a>`, `<style>*{display:none}</style>`,
+		`<svg onload=alert(1)>`, `<iframe src="https://fremd.example">`, `<p style="position:fixed">`, `<form action=/x><input name=y></form>`,
+		"[x](data:text/html,<script>alert(1)</script>)", "[x](vbscript:x)", `<a href="//fremd.example">x</a>`,
+	} {
+		got, err := mailbox.RenderHTML(evil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkClean(t, evil, got)
+	}
+}
+
+var cleanHref = regexp.MustCompile(`^(https?:|mailto:|tel:)`)
+
+// checkClean looks at the parsed result, not at its spelling.
+func checkClean(t *testing.T, source, got string) {
+	t.Helper()
+	allowed := " html head body p br strong em del ul ol li blockquote code pre hr h3 h4 a "
+	doc, err := html.Parse(strings.NewReader(got))
+	if err != nil {
+		t.Fatalf("%q: %v", source, err)
+	}
+	for n := range doc.Descendants() {
+		if n.Type == html.CommentNode {
+			t.Errorf("%q: comment in %q", source, got)
+		}
+		if n.Type != html.ElementNode {
+			continue
+		}
+		if !strings.Contains(allowed, " "+n.Data+" ") {
+			t.Errorf("%q: element %s in %q", source, n.Data, got)
+		}
+		for _, a := range n.Attr {
+			switch {
+			case n.Data == "a" && a.Key == "href" && cleanHref.MatchString(strings.ToLower(a.Val)):
+			case n.Data == "a" && a.Key == "rel":
+			case n.Data == "ol" && a.Key == "start":
+			default:
+				t.Errorf("%q: attribute %s=%q of %s in %q", source, a.Key, a.Val, n.Data, got)
+			}
+		}
+	}
+}
+
+func TestPlainText(t *testing.T) {
+	for _, c := range []struct{ source, want string }{
+		{"Guten Tag,\n\nwir **kommen**.\nMorgen.", "Guten Tag,\n\nwir kommen.\nMorgen.\n"},
+		{"- eins\n- zwei\n\nDanach", "- eins\n- zwei\n\nDanach\n"},
+		{"> - tief\n>\n> Ende", "- tief\n\nEnde\n"},
+		{"[Stadt](https://stadt.example)", "Stadt (https://stadt.example)\n"},
+		{"https://stadt.example", "https://stadt.example\n"},
+		{"```\na\n\nb\n```\n\nc", "a\n\nb\n\nc\n"},
+		{"<b>x</b> y", "x y\n"},
+		{"", "\n"},
+	} {
+		if got := mailbox.PlainText(c.source); got != c.want {
+			t.Errorf("PlainText(%q) = %q, want %q", c.source, got, c.want)
+		}
+	}
+}
+
+// What renderHTML returns is a fixed point of the policy, and clean when parsed.
+func FuzzRenderHTML(f *testing.F) {
+	for _, s := range []string{
+		"", "a\n\nb", "# x\n- [y](https://z.example \"t\")", "<b onclick=x>", "&lt;script&gt;", "[a]: javascript:x\n[a]", "```\n<x>\n```",
+		"<https://a.example/<b>>", "1. x\n\n7) y", "~~a~~ **b", "\u202e<p>\x00", "<!-- -->", "&#x6A;avascript:x", "a@b.example",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		got, err := mailbox.RenderHTML(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again := mailbox.Sanitize(got); again != got {
+			t.Errorf("not a fixed point: %q → %q → %q", source, got, again)
+		}
+		checkClean(t, source, got)
+		mailbox.PlainText(source)
+	})
+}
+
+func BenchmarkPlainText_ManyBlocks(b *testing.B) {
+	source := strings.Repeat("> - x\n\n", 3000)
+	b.ReportAllocs()
+	for b.Loop() {
+		mailbox.PlainText(source)
+	}
+}
