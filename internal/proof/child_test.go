@@ -33,12 +33,20 @@ func TestMain(m *testing.M) {
 // runChild is "poststelle serve" on a free port, with cheap password hashes and
 // tests behind it as trusted proxies. Its first line names the address.
 func runChild(ctx context.Context, data, database string) error {
+	if size := os.Getenv(diskEnv); size != "" {
+		if err := smallDisk(data, size); err != nil {
+			return err
+		}
+	}
 	a, err := app.Open(ctx, app.Config{
 		Data: data, Database: database, Light: true, MailFrom: "poststelle@betreiber.example", Now: time.Now,
 		Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Log:     slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 	}, nil)
 	if err != nil {
+		return err
+	}
+	if err := prepare(ctx, a); err != nil {
 		return err
 	}
 	on, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")

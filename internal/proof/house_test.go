@@ -37,14 +37,15 @@ const (
 // runs (settle); serve makes it the whole program on a port.
 type house struct {
 	*app.App
-	t      *testing.T
-	dir    string // of the installation
-	url    string // of the database
-	clock  *clock
-	logs   *buffer
-	mail   *outbox
-	stop   func()
-	office *webtest.Client // of clerkOf
+	t       *testing.T
+	dir     string // of the installation
+	url     string // of the database
+	clock   *clock
+	logs    *buffer
+	mail    *outbox
+	logFrom int // where this test begins in the cluster's log
+	stop    func()
+	office  *webtest.Client // of clerkOf
 }
 
 // clerk is a member of staff of one authority.
@@ -387,3 +388,6 @@ func (h *house) clerkOf(who clerk, fresh bool) *webtest.Client {
 	}
 	return h.office
 }
+
+// openAgain opens the installation of a closed house.
+func openAgain(h *house) (*app.App, error) { return app.Open(h.t.Context(), h.config(), h.mail) }

@@ -19,16 +19,19 @@ import (
 // isPostgres reports whether the message database of this house is PostgreSQL.
 func (h *house) isPostgres() bool { return h.url != "" }
 
-// logStatements has the cluster log every statement on this database with all
-// its parameters: what could be read over a server's shoulder.
-func logStatements(t *testing.T, dsn string) {
-	t.Helper()
-	u, err := url.Parse(dsn)
-	must(t, err)
-	name := strings.TrimPrefix(u.Path, "/")
-	for _, set := range []string{"log_statement = 'all'", "log_min_error_statement = 'error'", "log_parameter_max_length = -1", "log_parameter_max_length_on_error = -1"} {
-		ask(t, dsn, `alter database "`+name+`" set `+set)
+// logStatements has the cluster log every statement on this database from now
+// on, with all its parameters: what could be read over a server's shoulder.
+func (h *house) logStatements() {
+	h.t.Helper()
+	if !h.isPostgres() {
+		return
 	}
+	for _, set := range []string{"log_statement = 'all'", "log_min_error_statement = 'error'", "log_parameter_max_length = -1", "log_parameter_max_length_on_error = -1"} {
+		ask(h.t, h.url, `alter database "`+h.database()+`" set `+set)
+	}
+	log, _ := clusterFiles(h.t, h.url)
+	h.logFrom = len(log)
+	h.reopen(nil) // connections made from now on are logged
 }
 
 // ask returns the first column of the first row of a query to the cluster.

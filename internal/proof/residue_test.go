@@ -16,10 +16,7 @@ func TestResidue_NothingOfAnUnsentForm(t *testing.T) {
 	made := watch(t, temp)
 	m := newMarks()
 	h := newHouse(t)
-	if h.isPostgres() {
-		logStatements(t, h.url)
-		h.reopen(nil)
-	}
+	h.logStatements()
 	who := h.hire("musterstadt", "clerk", false, "tiefbauamt")
 	kept := send(t, h.browser(), letter{mailbox: "tiefbauamt", topic: "schaden", subject: "Bleibt", body: "Dieser Brief ist gesendet und bleibt.", files: []file{textFile("bleibt.txt", "bleibt", 900)}})
 	h.settle()

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type marks struct {
 	core    string
 	values  []string // what was planted, each with the core in it
 	secrets []string // made by the program, searched for as they are
+	asked   bool     // looked up by somebody: not searched for in a log of all parameters
 }
 
 func newMarks() *marks { return &marks{core: "q" + strings.ToLower(rand.Text()[:15])} }
@@ -83,7 +85,7 @@ func forms(text string) []pattern {
 	return out
 }
 
-func (m *marks) patterns() []pattern {
+func (m *marks) finder() *finder {
 	out := forms(m.core)
 	for _, s := range m.secrets {
 		out = append(out, forms(s)...)
@@ -97,22 +99,56 @@ func (m *marks) patterns() []pattern {
 			pattern{"SHA-256 in base64 of " + v, []byte(base64.RawStdEncoding.EncodeToString(sum[:])), false},
 			pattern{"SHA-256 in base64url of " + v, []byte(base64.RawURLEncoding.EncodeToString(sum[:])), false})
 	}
-	return out
+	return newFinder(out)
 }
 
-// find returns where marks stand in data.
-func find(patterns []pattern, where string, data []byte) (hits []string) {
-	low := lower(data)
+// finder looks for many patterns at once: by their first two bytes, then by
+// their first four.
+type finder struct {
+	first [1 << 16]bool
+	next  map[uint32][]pattern
+	fold  *finder // of the patterns compared in lower case
+}
+
+func newFinder(patterns []pattern) *finder {
+	f := &finder{next: map[uint32][]pattern{}, fold: &finder{next: map[uint32][]pattern{}}}
 	for _, p := range patterns {
-		in := data
+		in := f
 		if p.fold {
-			in = low
+			in = f.fold
 		}
-		if at := bytes.Index(in, p.data); at >= 0 {
+		in.first[binary.LittleEndian.Uint16(p.data)] = true
+		key := binary.LittleEndian.Uint32(p.data)
+		in.next[key] = append(in.next[key], p)
+	}
+	return f
+}
+
+func (f *finder) scan(data []byte, found func(p pattern, at int)) {
+	for i := 0; i+4 <= len(data); i++ {
+		if !f.first[binary.LittleEndian.Uint16(data[i:])] {
+			continue
+		}
+		for _, p := range f.next[binary.LittleEndian.Uint32(data[i:])] {
+			if bytes.HasPrefix(data[i:], p.data) {
+				found(p, i)
+			}
+		}
+	}
+}
+
+// find returns where marks stand in data, each form once.
+func find(f *finder, where string, data []byte) (hits []string) {
+	seen := map[string]bool{}
+	found := func(p pattern, at int) {
+		if !seen[p.form] {
+			seen[p.form] = true
 			around := data[max(0, at-60):min(len(data), at+len(p.data)+20)]
 			hits = append(hits, fmt.Sprintf("%s at %d, %s: %q", where, at, p.form, around))
 		}
 	}
+	f.scan(data, found)
+	f.fold.scan(lower(data), found)
 	return hits
 }
 
@@ -128,7 +164,7 @@ func lower(data []byte) []byte {
 }
 
 // findUnder scans names and contents of everything below a directory.
-func findUnder(t *testing.T, patterns []pattern, dir string) (hits []string) {
+func findUnder(t *testing.T, f *finder, dir string) (hits []string) {
 	t.Helper()
 	must(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -138,7 +174,7 @@ func findUnder(t *testing.T, patterns []pattern, dir string) (hits []string) {
 			return err
 		}
 		rel, _ := filepath.Rel(dir, path)
-		hits = append(hits, find(patterns, "name "+rel, []byte(rel))...)
+		hits = append(hits, find(f, "name "+rel, []byte(rel))...)
 		if !e.Type().IsRegular() {
 			return nil
 		}
@@ -146,7 +182,7 @@ func findUnder(t *testing.T, patterns []pattern, dir string) (hits []string) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		hits = append(hits, find(patterns, rel, data)...)
+		hits = append(hits, find(f, rel, data)...)
 		return err
 	}))
 	return hits
@@ -156,7 +192,7 @@ func TestScan_FindsEveryForm(t *testing.T) {
 	m := newMarks()
 	v := m.plant("Wert-")
 	m.hide("GEHEIMNISGEHEIMNIS")
-	ps := m.patterns()
+	ps := m.finder()
 	le := new(bytes.Buffer)
 	for _, u := range utf16.Encode([]rune("x" + v)) {
 		le.Write([]byte{byte(u), byte(u >> 8)})
