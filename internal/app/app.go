@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -158,6 +159,9 @@ func (a *App) openStores(ctx context.Context) error {
 	if a.Light {
 		argon = vault.Argon{MemoryKiB: 19 << 10, Time: 2}
 	}
+	if err := a.refuseNewVault(ctx); err != nil {
+		return err
+	}
 	a.Vault, err = vault.Open(ctx, vault.Config{Dir: filepath.Join(a.Data, "vault"), Now: a.Now, Log: a.Log, Argon: argon})
 	if err != nil {
 		return err
@@ -168,6 +172,21 @@ func (a *App) openStores(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, a.Blobs.Close)
 	return nil
+}
+
+// refuseNewVault keeps a start without the vault's directory (not mounted, not
+// restored) from beginning a new vault under letters that only the old one
+// opens: it would refuse the keys that still wait for it.
+func (a *App) refuseNewVault(ctx context.Context) error {
+	store := filepath.Join(a.Data, "vault", "vault.db")
+	if _, err := os.Stat(store); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	d, err := tenant.NewDirectory(ctx, a.DB, a.Log)
+	if err != nil || len(d.All()) == 0 {
+		return err
+	}
+	return &vault.Refusal{Reason: "the database has authorities, but there is no vault at " + store + ": put it back, or the letters stay closed"}
 }
 
 func (a *App) openFloor(ctx context.Context) (err error) {
