@@ -197,7 +197,8 @@ func (s *Service) renderThread(w http.ResponseWriter, r *http.Request, status in
 	v := s.collectedView(r, t, c, o, d, in)
 	v.Pending = pending > 0
 	return web.Render(w, r, status, web.View{
-		Title: v.Title, Body: collectedPage(v), Errors: len(v.Errors), NoIndex: true, Section: "collect", Print: "brief",
+		// The subject stays out of the title: titles end up in the history of the browser.
+		Title: i18n.T(r.Context(), "mailbox.thread.title"), Body: collectedPage(v), Errors: len(v.Errors), NoIndex: true, Section: "collect", Print: "brief",
 	})
 }
 
@@ -318,7 +319,7 @@ func (s *Service) renderUnsent(w http.ResponseWriter, r *http.Request, t *tenant
 	if err == nil {
 		if o, _, err := s.readPending(r.Context(), t.ID, c); err == nil {
 			v := s.collectedView(r, t, c, o, d, in)
-			return web.Render(w, r, http.StatusServiceUnavailable, web.View{Title: v.Title, Body: collectedPage(v), NoIndex: true, Section: "collect"})
+			return web.Render(w, r, http.StatusServiceUnavailable, web.View{Title: i18n.T(r.Context(), "mailbox.thread.title"), Body: collectedPage(v), NoIndex: true, Section: "collect"})
 		}
 	}
 	v := goneView{

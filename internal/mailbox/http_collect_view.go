@@ -65,7 +65,7 @@ func (s *Service) collectedView(r *http.Request, t *tenant.Tenant, c collected, 
 	}
 	v.State, v.StateText, v.Tone = stateOf(ctx, o.thread, v.Office)
 	for _, m := range o.Messages {
-		if tm, ok := collectedMessageOf(ctx, t, c, m); ok {
+		if tm, ok := collectedMessageOf(ctx, t, c, o.Contact.Name, m); ok {
 			v.Messages = append(v.Messages, tm)
 		}
 	}
@@ -89,13 +89,16 @@ func (s *Service) collectedView(r *http.Request, t *tenant.Tenant, c collected, 
 
 // collectedMessageOf leaves out what does not concern the sender: reasons and
 // notes never, a forwarding only where the office wants it told.
-func collectedMessageOf(ctx context.Context, t *tenant.Tenant, c collected, m openMessage) (collectedMessage, bool) {
+func collectedMessageOf(ctx context.Context, t *tenant.Tenant, c collected, sender string, m openMessage) (collectedMessage, bool) {
 	lang := i18n.Lang(ctx)
 	tm := collectedMessage{Article: ui.Article{Anchor: "m-" + m.ID, At: m.Created}}
 	switch m.Kind {
 	case fromCitizen:
-		tm.Article.Who, tm.Article.Mine = ui.Citizen, true
-		tm.Article.Name, tm.Article.Text = i18n.T(ctx, "mailbox.thread.me"), m.Body
+		tm.Article.Who, tm.Article.Mine = ui.Citizen, sender != ""
+		tm.Article.Name, tm.Article.Text = sender, m.Body
+		if sender == "" {
+			tm.Article.Name = i18n.T(ctx, "mailbox.thread.me")
+		}
 	case fromOffice:
 		tm.Article.Who, tm.Article.Name = ui.Office, t.Name
 		tm.Answer = m.Body

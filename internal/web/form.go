@@ -17,10 +17,10 @@ import (
 
 // Limits of a form.
 const (
-	MaxField     = 64 << 10 // bytes of one value
-	MaxFieldName = 100      // bytes
-	MaxFields    = 1000     // pairs of an urlencoded form
-	MaxParts     = 100      // parts of a multipart form
+	MaxField     = 256 << 10 // bytes of one value; room to show an overlong text again
+	MaxFieldName = 100       // bytes
+	MaxFields    = 1000      // pairs of an urlencoded form
+	MaxParts     = 100       // parts of a multipart form
 )
 
 // Values are the fields of a posted form. Every value is valid UTF-8 in NFC

@@ -104,7 +104,7 @@ func (p *Part) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Value reads the text of a field, at most 64 KiB, cleaned as in Values.
+// Value reads the text of a field, at most MaxField bytes, cleaned as in Values.
 func (p *Part) Value() (string, error) {
 	data, err := io.ReadAll(io.LimitReader(p, MaxField+1))
 	if err != nil {
