@@ -46,7 +46,8 @@ type Config struct {
 	Proxies    []netip.Prefix
 	Provider   []string // files of the provider table
 	MailFrom   string
-	// Light uses cheap password hashing: the demonstration only.
+	// Light uses cheap password hashing: the demonstration only, whose
+	// passwords are public anyway and which has to be ready at once.
 	Light bool
 	Log   *slog.Logger
 	Now   func() time.Time
@@ -157,7 +158,7 @@ func (a *App) openStores(ctx context.Context) error {
 	}
 	argon := vault.Argon{}
 	if a.Light {
-		argon = vault.Argon{MemoryKiB: 19 << 10, Time: 2}
+		argon = vault.Argon{MemoryKiB: 1 << 10, Time: 1}
 	}
 	if err := a.refuseNewVault(ctx); err != nil {
 		return err

@@ -64,6 +64,16 @@ type Letter struct {
 type DayKey struct {
 	Day    string `json:"day"`
 	Public []byte `json:"public"`
+
+	parsed *seal.Public // once for all letters of a day; nil is parsed when needed
+}
+
+// key returns the public key, parsed.
+func (d DayKey) key() (seal.Public, error) {
+	if d.parsed != nil {
+		return *d.parsed, nil
+	}
+	return seal.ParsePublic(d.Public)
 }
 
 // SealBox seals the keys of l to a day key. It needs no vault, so intake works while the vault is away; the box goes into the
@@ -77,7 +87,11 @@ func SealBox(day DayKey, l Letter) (Box, error) {
 	if err != nil {
 		return Box{}, err
 	}
-	sealed, err := sealTo(day.Public, plain, b.ad())
+	public, err := day.key()
+	if err != nil {
+		return Box{}, fmt.Errorf("vault: seal box of message %s: day key: %w", l.Message, err)
+	}
+	sealed, err := public.SealBox(plain, b.ad())
 	clear(plain)
 	if err != nil {
 		return Box{}, fmt.Errorf("vault: seal box of message %s: %w", l.Message, err)

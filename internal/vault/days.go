@@ -182,12 +182,3 @@ func (v *Vault) forgetDays(days []string) {
 		delete(v.days, d)
 	}
 }
-
-// sealTo seals plain to a public key of a delegation.
-func sealTo(public, plain, ad []byte) ([]byte, error) {
-	p, err := seal.ParsePublic(public)
-	if err != nil {
-		return nil, err
-	}
-	return p.SealBox(plain, ad)
-}

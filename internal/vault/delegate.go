@@ -232,6 +232,18 @@ func (d Delegation) Signer(tenant string, at time.Time) (seal.DaySigner, error) 
 	return seal.DaySigner{}, fmt.Errorf("vault: delegation has no signer of %s for %s: %w", tenant, day, fault.Unavailable)
 }
 
+// parse reads the intake keys once, so that a letter need not.
+func (d *Delegation) parse() error {
+	for i := range d.Intake {
+		k, err := d.Intake[i].key()
+		if err != nil {
+			return fmt.Errorf("vault: delegation: key of %s: %w", d.Intake[i].Day, err)
+		}
+		d.Intake[i].parsed = &k
+	}
+	return nil
+}
+
 // Until is the first instant for which the delegation has no intake key; its zero value has none at all.
 func (d Delegation) Until() time.Time {
 	if len(d.Intake) == 0 {

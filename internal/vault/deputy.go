@@ -79,6 +79,9 @@ func (d *Deputy) read() error {
 	if err := got.UnmarshalBinary(raw); err != nil {
 		return refuse("the delegation in %s is damaged; remove the file while the key store can be reached, a new one is made", d.path)
 	}
+	if err := got.parse(); err != nil {
+		return err
+	}
 	d.current.Store(&got)
 	return nil
 }
@@ -102,6 +105,9 @@ func (d *Deputy) renew(ctx context.Context) error {
 	}
 	if err := writeOwnerOnly(d.path, raw); err != nil {
 		return fmt.Errorf("vault: store delegation: %w", err)
+	}
+	if err := got.parse(); err != nil {
+		return fmt.Errorf("vault: renew delegation: %w", err)
 	}
 	d.current.Store(&got)
 	d.signers.Clear()
