@@ -14,6 +14,9 @@ import (
 
 // TestControl sends the socket what the program itself would never send.
 func TestControl(t *testing.T) {
+	if noAssets(t) {
+		return
+	}
 	data := installation(t)
 	p := serve(t, "--data", data)
 	c := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +28,7 @@ import (
 	"poststelle/internal/db"
 	"poststelle/internal/journal"
 	"poststelle/internal/seal"
+	"poststelle/internal/web/assets"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -41,8 +44,62 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fails": cmdFails, "start": cmdStart, "stop": cmdStop, "mode": cmdMode, "journal": cmdJournal,
 			"receipt": cmdReceipt, "municipalities": cmdMunicipalities, "lines": cmdLines, "deepdir": cmdDeepDir, "export": cmdExport,
+			"fetch": cmdFetch, "stalesocket": cmdStaleSocket,
+		},
+		// Scripts that need a server end early without the files of dev/assets, after they saw it refuse to start.
+		Condition: func(cond string) (bool, error) {
+			if cond != "assets" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return assets.Check() == nil, nil
 		},
 	})
+}
+
+// noAssets reports that the files of dev/assets are not embedded. Then a server
+// must refuse to start, and there is nothing more to test.
+func noAssets(t *testing.T) bool {
+	t.Helper()
+	if assets.Check() == nil {
+		return false
+	}
+	_, err := start(t.TempDir(), nil, "serve", "--addr", "127.0.0.1:0", "--data", t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), "dev/assets") {
+		t.Errorf("serve without assets: %v, want a refusal that says what to run", err)
+	}
+	return true
+}
+
+// cmdFetch FILE URL [HEADER…] stores a page of a running server.
+func cmdFetch(ts *testscript.TestScript, _ bool, args []string) {
+	req, err := http.NewRequest(http.MethodGet, args[1], nil)
+	ts.Check(err)
+	for _, h := range args[2:] {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+		if name == "Host" {
+			req.Host = value
+		}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), body, 0o600))
+}
+
+// cmdStaleSocket FILE leaves a socket on which nobody listens, as a killed
+// server does.
+func cmdStaleSocket(ts *testscript.TestScript, _ bool, args []string) {
+	wd, err := os.MkdirTemp("", "s") // short: the address of a socket is limited
+	ts.Check(err)
+	defer os.RemoveAll(wd)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(wd, "s"), Net: "unix"})
+	ts.Check(err)
+	l.SetUnlinkOnClose(false)
+	ts.Check(os.Rename(filepath.Join(wd, "s"), ts.MkAbs(args[0])))
+	ts.Check(l.Close())
 }
 
 // cmdFails CODE PROGRAM ARGS… wants the program to end with exactly that code

@@ -135,6 +135,9 @@ func get(t *testing.T, c *http.Client, address string) *http.Response {
 }
 
 func TestServe_TLS(t *testing.T) {
+	if noAssets(t) {
+		return
+	}
 	ca, dir := newAuthority(t), t.TempDir()
 	chain, key := ca.issue(t, dir, 7)
 	p := serve(t, "--data", installation(t), "--tls-cert", chain, "--tls-key", key, "--redirect", "127.0.0.1:0")
@@ -217,6 +220,9 @@ func testRedirect(t *testing.T, p *process) {
 }
 
 func TestServe_TLS12BySwitch(t *testing.T) {
+	if noAssets(t) {
+		return
+	}
 	ca := newAuthority(t)
 	chain, key := ca.issue(t, t.TempDir(), 7)
 	p := serve(t, "--data", installation(t), "--tls-cert", chain, "--tls-key", key, "--tls-12")
@@ -239,6 +245,9 @@ func seenAddresses(t *testing.T, data string) string {
 }
 
 func TestServe_BehindProxy(t *testing.T) {
+	if noAssets(t) {
+		return
+	}
 	const visitor = "203.0.113.77"
 	for _, c := range []struct {
 		name    string
@@ -281,6 +290,9 @@ func TestServe_BehindProxy(t *testing.T) {
 // TestServe_DrainsRunningUpload stops the server in the middle of an upload: it
 // takes no new connection and answers the running one.
 func TestServe_DrainsRunningUpload(t *testing.T) {
+	if noAssets(t) {
+		return
+	}
 	p := serve(t, "--data", installation(t))
 	c := browser(t, p.url, nil)
 	at := fill(t, c, 3)
@@ -365,6 +377,9 @@ func fill(t *testing.T, c *http.Client, steps int) string {
 // TestServe_LogHoldsNothing looks at what serve prints: ids and kinds, never
 // what people send along.
 func TestServe_LogHoldsNothing(t *testing.T) {
+	if noAssets(t) {
+		return
+	}
 	p := serve(t, "--data", installation(t), "--log-format", "text")
 	c := browser(t, p.url, nil)
 	get(t, c, "http://"+site+"/abholen?code=GEHEIMNIS")

