@@ -83,7 +83,9 @@ func newOffice(t *testing.T, demo bool) *office {
 	cookies, err := web.NewRegistry(web.OwnCookies()...)
 	o.must(err)
 	o.router, err = web.NewRouter(web.Config{
-		Site: func(h string) (web.Site, bool) { return web.Site{ID: "musterstadt", Name: "Stadt Musterstadt"}, h == host },
+		Site: func(h string) (web.Site, bool) {
+			return web.Site{ID: "musterstadt", Name: "Stadt Musterstadt"}, h == host
+		},
 		Layout: func(r *http.Request, v web.View) templ.Component {
 			return ui.Layout(ui.Frame{Lang: i18n.Lang(r.Context()), Path: r.URL.Path, Now: o.Now(), Staff: v.Staff, ProductName: "Poststelle"},
 				ui.View{Title: v.Title, Body: v.Body, Errors: v.Errors, Narrow: v.Narrow})

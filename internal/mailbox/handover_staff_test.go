@@ -306,8 +306,7 @@ func second[T any](_ T, err error) error { return err }
 func TestForeignThread_LooksLikeNone(t *testing.T) {
 	p := newPost(t)
 	d := p.deliver(func(l *mailbox.Letter) { l.Files = []mailbox.File{{Name: "foto.pdf", Content: pdf}} })
-	var part string
-	part = strings.TrimPrefix(p.text(`select part from mailbox_files`), "file/")
+	part := strings.TrimPrefix(p.text(`select part from mailbox_files`), "file/")
 	b := p.signIn(p.Bau)
 	b.NoFollow = true
 	never := strings.ToLower(strings.Repeat("x", len(d.Thread)))
