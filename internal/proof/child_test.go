@@ -3,16 +3,19 @@ package proof_test
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
 	"poststelle/internal/app"
+	"poststelle/internal/web/assets"
 )
 
 // childEnv makes the test binary the server itself: its value is the data
@@ -27,7 +30,23 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	flag.Parse()
+	if err := assets.Check(); err != nil {
+		// Without its assets the program does not start: that is all there is to prove.
+		fmt.Fprintln(os.Stderr, "proof:", err)
+		if err := flag.Set("test.run", "^(TestScan_FindsEveryForm|TestAccessLog_Sabotage|TestStart_WithoutAssets)$"); err != nil {
+			panic(err)
+		}
+	}
 	os.Exit(m.Run())
+}
+
+func TestStart_WithoutAssets(t *testing.T) {
+	missing := assets.Check()
+	_, err := newHouse(t).Router()
+	if (missing == nil) != (err == nil) || err != nil && !strings.Contains(err.Error(), "dev/assets") {
+		t.Errorf("Router() = %v while the assets say %v", err, missing)
+	}
 }
 
 // runChild is "poststelle serve" on a free port, with cheap password hashes and
