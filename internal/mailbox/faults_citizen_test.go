@@ -46,6 +46,7 @@ func TestMatter_BadInput(t *testing.T) {
 		"long subject":    {field: "subject", value: strings.Repeat("ü", 121), says: "höchstens 120 Zeichen"},
 		"short body":      {field: "body", value: "Kaputt", says: "mindestens 20 Zeichen"},
 		"long body":       {field: "body", value: strings.Repeat("Wort ", 4001), says: "höchstens 20.000 Zeichen"},
+		"endless body":    {field: "body", value: strings.Repeat("Wort ", 20_000), says: "höchstens 20.000 Zeichen"},
 		"no way":          {field: "reply", value: "taube", says: "wie wir Ihnen antworten"},
 		"email":           {field: "email", value: "kim@", says: "E-Mail"},
 		"no address":      {field: "reply", value: "letter", says: "Anschrift"},
