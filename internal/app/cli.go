@@ -232,7 +232,7 @@ func (d *dataFlags) check(mustExist bool) error {
 		has[f.Name()] = true
 	}
 	switch {
-	case len(files) > 0 && !has["lock"] && !has["vault"]:
+	case len(files) > 0 && !has["lock"] && !has["vault"] && !has[demoMark]:
 		return fmt.Errorf("%s holds other files and no installation; name an empty directory for a new one", d.Data)
 	case has["vault"] && !has["poststelle.db"] && d.Database == "":
 		return fmt.Errorf("%s has a vault and no poststelle.db: give --database if the letters are on PostgreSQL, or put the file back", d.Data)

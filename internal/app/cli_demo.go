@@ -55,6 +55,9 @@ func (c *demoCommand) run(ctx context.Context, s Streams) error {
 		return err
 	}
 	defer done()
+	if err := markDemo(data); err != nil {
+		return err
+	}
 	clock := new(shiftedClock)
 	a, staff, err := c.open(ctx, data, port, clock, s.Err)
 	if err != nil {

@@ -10,11 +10,13 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 
 	"poststelle/internal/mail"
 	"poststelle/internal/web"
+	"poststelle/internal/web/assets"
 )
 
 type serveCommand struct {
@@ -92,6 +94,12 @@ func (c *serveCommand) checkFlags() ([]netip.Prefix, error) {
 		}
 	}
 	if err := c.check(false); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, demoMark)); err == nil {
+		return nil, fmt.Errorf("%s: %w", c.Data, errDemo)
+	}
+	if err := assets.Check(); err != nil { // before a directory is made
 		return nil, err
 	}
 	return prefixes(c.Proxies)
