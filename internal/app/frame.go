@@ -83,11 +83,15 @@ func (a *App) staffFrame(r *http.Request, v web.View, f *ui.Frame) {
 		return
 	}
 	f.UserName, f.SignOut = who.Name, "/amt/abmelden"
+	fresh, err := a.Mailboxes.NewCount(ctx, who)
+	if err != nil {
+		fresh = 0 // the page itself says what is away
+	}
 	f.Nav = []ui.NavItem{
-		{Href: "/amt/eingang", Label: i18n.T(ctx, "app.nav.inbox"), Current: v.Section == "inbox"},
+		{Href: "/amt/eingang", Label: i18n.T(ctx, "app.nav.inbox"), Current: v.Section == "inbox", Count: fresh, CountLabel: i18n.T(ctx, "app.nav.fresh")},
 		{Href: "/amt/einstellungen", Label: i18n.T(ctx, "app.nav.settings"), Current: v.Section == "settings"},
 	}
-	f.TopLinks = []ui.NavItem{{Href: "/amt/tasten", Label: i18n.T(ctx, "app.nav.keys"), Icon: "keyboard"}}
+	f.TopLinks = []ui.NavItem{{Href: "/amt/tasten", Label: i18n.T(ctx, "app.nav.keys"), Icon: "keyboard", Attrs: templ.Attributes{"aria-keyshortcuts": "?"}}}
 }
 
 func (a *App) banners(r *http.Request, id tenant.ID) []ui.Banner {

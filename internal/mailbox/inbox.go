@@ -396,6 +396,13 @@ func (s *Service) countAll(ctx context.Context, who account.Actor, boxes []tenan
 	return sum, nil
 }
 
+// NewCount returns how many open letters of the person's mailboxes nobody has
+// looked at, for the navigation; it may be a few seconds old.
+func (s *Service) NewCount(ctx context.Context, who account.Actor) (int, error) {
+	c, err := s.countAll(ctx, who, who.Mailboxes)
+	return c.New, err
+}
+
 func countBox(ctx context.Context, tx *db.Tx, of tenant.ID, box tenant.MailboxID) (boxCount, error) {
 	type row struct {
 		assignee          string

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
@@ -327,30 +326,4 @@ func selectMessageThread(ctx context.Context, tx *db.Tx, messageID string) (mess
 select id, tenant_id, thread_id, kind, author, by_mail, created_at, card, body, contact, receipt
 from mailbox_messages
 where id = $1`, messageID))
-}
-
-// ageing counts closed threads that are still kept, per mailbox, for the
-// report that A46 asks for: nothing is deleted by it.
-func ageing(ctx context.Context, tx *db.Tx, of tenant.ID, closedBefore time.Time) (map[tenant.MailboxID]int, error) {
-	type row struct {
-		box tenant.MailboxID
-		n   int
-	}
-	rows, err := db.Collect(ctx, tx, func(r db.Scanner) (x row, err error) {
-		err = r.Scan(&x.box, &x.n)
-		return x, err
-	}, `
-select mailbox_id, count(*)
-from mailbox_threads
-where tenant_id = $1 and state = 'closed' and closed_at < $2
-group by mailbox_id
-order by mailbox_id`, string(of), db.Millis(closedBefore))
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[tenant.MailboxID]int, len(rows))
-	for _, r := range rows {
-		out[r.box] = r.n
-	}
-	return out, nil
 }
