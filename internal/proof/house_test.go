@@ -45,7 +45,6 @@ type house struct {
 	mail    *outbox
 	logFrom int // where this test begins in the cluster's log
 	stop    func()
-	office  *webtest.Client // of clerkOf
 }
 
 // clerk is a member of staff of one authority.
@@ -378,15 +377,6 @@ func copyTree(from, to string) error {
 		}
 		return os.WriteFile(target, data, 0o600)
 	})
-}
-
-// clerkOf returns the browser of a clerk, signed in anew when fresh.
-func (h *house) clerkOf(who clerk, fresh bool) *webtest.Client {
-	h.t.Helper()
-	if fresh || h.office == nil {
-		h.office = h.clerkBrowser(who)
-	}
-	return h.office
 }
 
 // openAgain opens the installation of a closed house.

@@ -151,6 +151,8 @@ func TestMarkers_Nowhere(t *testing.T) {
 	none(t, "before deletion", h.traces(m))
 	none(t, "what was looked up", h.traces(asked))
 
+	office.PostForm("/amt/vorgang/"+thread+"/loeschen", "grund", m.plant("weil")).Want(http.StatusUnprocessableEntity)
+	visitor.PostForm("/quittung", "quittung", m.plant("Quittung "))
 	remove(t, office, thread).Want(http.StatusOK)
 	remove(t, office, mailThread).Want(http.StatusOK)
 	none(t, "after deletion", h.traces(m))

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"poststelle/internal/db"
 	"poststelle/internal/vault"
@@ -177,4 +178,50 @@ where thread_id = $1`, thread).Scan(&b.Tenant, &b.Mailbox, &b.Thread, &b.Message
 	got, err := h.Vault.TakeIn(h.t.Context(), []vault.Box{b})
 	must(h.t, err)
 	return got[0]
+}
+
+// TestRestore_LongAfter puts a copy back when the day key of the letter and the
+// tombstone of its deletion are destroyed as well: nothing is left that could
+// open it, or say that it was deleted.
+func TestRestore_LongAfter(t *testing.T) {
+	const core = "Laternenmast"
+	for name, taken := range map[string]bool{"copy before deletion": true, "copy before intake": false} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			who := h.hire("musterstadt", "clerk", false, "tiefbauamt")
+			code := send(t, h.browser(), letter{
+				mailbox: "tiefbauamt", topic: "schaden", subject: core, body: "Der " + core + " ist umgefallen und liegt quer.",
+			})
+			if taken {
+				h.settle()
+			}
+			thread := h.thread()
+			var copied string
+			h.reopen(func() { copied = h.backup() })
+			h.settle()
+			remove(t, h.clerkBrowser(who), thread).Want(http.StatusOK)
+			for range 10 {
+				h.clock.advance(24 * time.Hour)
+				h.settle()
+				must(t, h.Vault.Housekeep(t.Context()))
+			}
+			states, err := h.Vault.State(t.Context(), "musterstadt", []string{thread})
+			must(t, err)
+			if len(states) != 0 {
+				t.Fatalf("the tombstone still stands after ten days: %v", states)
+			}
+			h.reopen(func() { h.restore(copied) })
+			if got := h.takeInAgain(thread); got != vault.Refused {
+				t.Errorf("the vault answers %v to a box whose day key is destroyed, want %v", got, vault.Refused)
+			}
+			h.settle()
+			if open := h.waysIn(who, thread, code, core); len(open) > 0 {
+				t.Errorf("a deleted letter opens from the copy: %v", open)
+			}
+			remove(t, h.clerkBrowser(who), thread).Want(http.StatusOK)
+			if n := h.count(`select count(*) from mailbox_threads`); n != 0 {
+				t.Error("the clerk cannot remove the empty shell of the letter")
+			}
+		})
+	}
 }
