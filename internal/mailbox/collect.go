@@ -151,6 +151,7 @@ func (s *Service) writeAgain(ctx context.Context, of tenant.ID, c collected, d d
 		if t.State == stateWaiting || t.State == stateClosed {
 			t.State = stateOpen
 			t.Closed = time.Time{}
+			t.Due = s.dueFrom(of, t.Mailbox, tx.Now) // the office's turn begins anew
 		}
 		if err := saveThread(ctx, tx, t); err != nil {
 			return err
@@ -315,3 +316,14 @@ func openJSON(derived seal.Key, of tenant.ID, messageID, part string, sealed []b
 }
 
 func decodeEvent(body []byte, into *eventNote) error { return json.Unmarshal(body, into) }
+
+// dueFrom is when a mailbox should have answered a letter of now.
+func (s *Service) dueFrom(of tenant.ID, box tenant.MailboxID, now time.Time) time.Time {
+	days := tenant.DefaultReplyDays
+	if t, ok := s.Directory.ByID(of); ok {
+		if m, ok := t.Mailbox(box); ok {
+			days = m.ReplyDays
+		}
+	}
+	return tenant.WorkingDays(now, days)
+}

@@ -14,7 +14,6 @@ import (
 // fileKind ties an ending to the content types that may stand behind it.
 type fileKind struct {
 	ending string
-	label  string
 	types  []string
 }
 
@@ -22,18 +21,18 @@ type fileKind struct {
 // recognised as, not what the browser claims.
 func fileKinds() []fileKind {
 	return []fileKind{
-		{"pdf", "PDF", []string{"application/pdf"}},
-		{"jpg", "JPG", []string{"image/jpeg"}},
-		{"png", "PNG", []string{"image/png"}},
-		{"docx", "DOCX", []string{"application/vnd.openxmlformats-officedocument.wordprocessingml.document"}},
-		{"odt", "ODT", []string{"application/vnd.oasis.opendocument.text"}},
-		{"txt", "TXT", []string{"text/plain"}},
-		{"xlsx", "XLSX", []string{"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}},
-		{"ods", "ODS", []string{"application/vnd.oasis.opendocument.spreadsheet"}},
-		{"csv", "CSV", []string{"text/csv", "text/plain"}},
-		{"tif", "TIF", []string{"image/tiff"}},
-		{"heic", "HEIC", []string{"image/heic", "image/heif"}},
-		{"zip", "ZIP", []string{"application/zip"}},
+		{"pdf", []string{"application/pdf"}},
+		{"jpg", []string{"image/jpeg"}},
+		{"png", []string{"image/png"}},
+		{"docx", []string{"application/vnd.openxmlformats-officedocument.wordprocessingml.document"}},
+		{"odt", []string{"application/vnd.oasis.opendocument.text"}},
+		{"txt", []string{"text/plain"}},
+		{"xlsx", []string{"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}},
+		{"ods", []string{"application/vnd.oasis.opendocument.spreadsheet"}},
+		{"csv", []string{"text/csv", "text/plain"}},
+		{"tif", []string{"image/tiff"}},
+		{"heic", []string{"image/heic", "image/heif"}},
+		{"zip", []string{"application/zip"}},
 	}
 }
 
@@ -50,12 +49,29 @@ func acceptedKind(name string, head []byte, accepted []string) (string, bool) {
 			continue
 		}
 		for _, t := range k.types {
-			if found.Is(t) {
+			if found.Is(t) || t == "text/plain" && plainTextKind(found) {
 				return t, true
 			}
 		}
 	}
 	return "", false
+}
+
+// plainTextKind reports whether content is text of some sort: a list with
+// commas is recognised as a table, a note with braces as data, and both are
+// what people save as text. Markup that a browser would run is not.
+func plainTextKind(found *mimetype.MIME) bool {
+	for _, active := range []string{"text/html", "image/svg+xml", "text/xml", "application/xhtml+xml", "text/javascript"} {
+		if found.Is(active) {
+			return false
+		}
+	}
+	for m := found; m != nil; m = m.Parent() {
+		if m.Is("text/plain") {
+			return true
+		}
+	}
+	return false
 }
 
 // endingOf returns the ending of a file name as kinds name it.
