@@ -211,7 +211,7 @@ func fileViews(r *http.Request, threadID string, m openMessage) []ui.File {
 func kindLabel(mime string) string {
 	for _, k := range fileKinds() {
 		if slices.Contains(k.types, mime) {
-			return k.label
+			return strings.ToUpper(k.ending)
 		}
 	}
 	return ""
