@@ -46,6 +46,9 @@ func TestControl(t *testing.T) {
 		}
 		return resp.StatusCode, text.String(), exit
 	}
+	// Something to read, so that the vault sees the ground.
+	get(t, browser(t, p.url, nil), "http://"+site+"/")
+	run(t, "accesslog", "export", "--data", data, "--ground", "test", "--reason", "x")
 	for _, q := range []struct {
 		body, says string
 		status     int
@@ -54,6 +57,8 @@ func TestControl(t *testing.T) {
 		{`{"command":"tenant list","values":{}}`, "musterstadt", 200, 0},
 		{`{"command":"tenant show","values":{"ID":"musterstadt"}}`, "Stadt Musterstadt", 200, 0},
 		{`{"command":"tenant show","values":{"ID":"nobody"}}`, "no tenant", 200, 1},
+		{`{"command":"accesslog export","values":{"Tenant":"musterstadt","Format":"json","Ground":"test","Reason":" "}}`, "--reason", 200, 2},
+		{`{"command":"accesslog export","values":{"Tenant":"musterstadt","Format":"json","Ground":"neugier","Reason":"x"}}`, "ground", 200, 1},
 		{`{"command":"demo","values":{}}`, "does not work on a running server", 200, 2},
 		{`{"command":"serve","values":{"Addr":":80"}}`, "does not work on a running server", 200, 2},
 		{`{"command":"nosuch","values":{}}`, "another version", 200, 2},

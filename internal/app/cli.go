@@ -181,6 +181,11 @@ func received(name string, values []byte) (opener, error) {
 		if err := in.Decode(cmd); err != nil {
 			return nil, usage("the running server does not know this form of %q; is it another version?", name)
 		}
+		if v, ok := cmd.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return nil, usage("%w", err)
+			}
+		}
 		return cmd, nil
 	}
 	return nil, usage("the running server does not know %q; is it another version?", name)

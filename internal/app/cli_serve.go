@@ -43,7 +43,7 @@ func (c *serveCommand) Help() string {
 	return "Each flag may stand in the file of --config under its name; a flag goes before the environment, the environment before the file.\n\n" +
 		examples("poststelle serve --config /etc/poststelle/config.json",
 			"poststelle serve --addr :443 --redirect :80 --tls-cert chain.pem --tls-key key.pem",
-			"poststelle serve --addr 10.0.0.5:8080 --behind-proxy --trusted-proxy 10.0.0.1/32")
+			"poststelle serve --addr 127.0.0.1:8080 --behind-proxy --trusted-proxy 127.0.0.1/32")
 }
 
 func (c *serveCommand) run(ctx context.Context, s Streams) error {
