@@ -4,8 +4,10 @@
 //   node dev/look.mjs --base http://127.0.0.1:8080 --out shots / /abholen /datenschutz
 //   node dev/look.mjs --base http://127.0.0.1:8080 --scenario inbox.json
 //   node dev/look.mjs --dir DIR            (a folder of .html files, served with our policy: the component gallery)
+//   node dev/look.mjs --scenario dev/look-demo.json      (starts the demo and walks through every page and state)
 //
 // Options: --widths 1280,375,320  --themes light,dark,forced  --no-axe  --no-shots  --no-csp  --full (shots at 320 too)
+//          --only NAME (the walks whose name contains it)  --demo FILE (the first line of a demo that already runs)
 // The tools come with `dev/assets tools`; Chromium is the distribution's (CHROMIUM=/path picks another).
 //
 // A scenario is JSON:
@@ -13,8 +15,15 @@
 //     "steps":   [{"goto": "/amt/anmelden"}, {"fill": {"#anmeldename": "m.keller", "#passwort": "…"}},
 //                 {"otp": {"#code": "BASE32SECRET"}}, {"click": "button.kern-btn--primary"}, {"shot": "angemeldet"}],
 //     "paths":   ["/amt/eingang"] }
-// Steps run once in every context before the paths; "shot" looks at the page where the steps stand ("check": the same).
+// Steps run once in every context before the paths; "shot" looks at the page where the steps stand, "check" ticks a box.
+// A scenario with "walks" needs the demo: each walk is played once, in a browser profile of its own, and every "shot" is
+// taken at all widths and in all themes.
+//   { "walks": [{"name": "schreiben", "site": "authority" | "second" | "operator", "lang": "en", "js": false,
+//                "steps": [{"goto": "/"}, {"keep": {"code": "#abholcode"}}, {"fill": {"#code": "{code}"}}, {"as": 2}, …]}] }
+// {login}, {password}, {login2} … are the sign-ins of the site; "upload" names files that are made up on the spot; "as"
+// goes on as another person; "expect" allows a status; "forget" drops the cookies; "wide" limits a shot to the first width.
 
+import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -28,6 +37,7 @@ const { values: opt, positionals } = parseArgs({
   options: {
     base: { type: 'string' }, dir: { type: 'string' }, out: { type: 'string', default: 'shots' }, scenario: { type: 'string' },
     widths: { type: 'string', default: '1280,375,320' }, themes: { type: 'string', default: 'light,dark,forced' },
+    only: { type: 'string' }, demo: { type: 'string' },
     'no-axe': { type: 'boolean' }, 'no-shots': { type: 'boolean' }, 'no-csp': { type: 'boolean' }, full: { type: 'boolean' },
   },
 });
@@ -65,7 +75,7 @@ if (opt.dir) {
   base = `http://127.0.0.1:${server.address().port}`;
   if (!paths.length) paths = fs.readdirSync(opt.dir).filter((f) => f.endsWith('.html')).map((f) => '/' + f);
 }
-if (!base || (!paths.length && !scenario.steps)) {
+if (!scenario.walks && (!base || (!paths.length && !scenario.steps))) {
   console.error('look: give --base and paths, or --dir, or --scenario');
   process.exit(2);
 }
@@ -140,11 +150,109 @@ async function examine(page, problems) {
   }
 }
 
+// ---- Walks through the demo ----
+
+/** The demo's first line: of one that runs, or of one started here. */
+async function demo() {
+  if (opt.demo) return { info: JSON.parse(fs.readFileSync(opt.demo, 'utf8').split('\n')[0]), stop() {} };
+  const bin = process.env.POSTSTELLE_BIN;
+  const args = ['demo', '--addr', '127.0.0.1:0', '--json'];
+  const child = bin ? spawn(bin, args, { stdio: ['ignore', 'pipe', 'ignore'] }) : spawn('go', ['run', './cmd/poststelle', ...args], { cwd: path.resolve(import.meta.dirname, '..'), stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  for await (const part of child.stdout) {
+    text += part;
+    if (text.includes('\n')) break;
+  }
+  if (!text.includes('\n')) throw new Error('the demo did not come up');
+  return { info: JSON.parse(text.split('\n')[0]), stop: () => child.kill('SIGTERM') };
+}
+
+/** A file that is made up: its kind follows from the name, "20MB-" before it makes it large. */
+function madeUp(name) {
+  const kinds = { png: ['image/png', Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')],
+    pdf: ['application/pdf', Buffer.from('%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n')] };
+  const [mimeType, buffer] = kinds[name.split('.').at(-1)] ?? ['application/octet-stream', Buffer.from('MZ unbekannt')];
+  const size = Number(/^(\d+)MB-/.exec(name)?.[1] ?? 0) * 1e6;
+  return { name, mimeType, buffer: size ? Buffer.concat([buffer, Buffer.alloc(size)]) : buffer };
+}
+
+async function walk(w, info, browser) {
+  const authorities = info.tenants.filter((t) => t.kind === 'authority');
+  const site = { operator: info.tenants.find((t) => t.kind === 'operator'), second: authorities[1] }[w.site] ?? authorities[0];
+  const kept = { mark: crypto.randomBytes(3).toString('hex') };
+  info.staff.filter((s) => s.tenant === site.id).forEach((s, i) => Object.assign(kept, { ['login' + (i ? i + 1 : '')]: s.login, ['password' + (i ? i + 1 : '')]: s.password }));
+  const put = (text) => text.replace(/\{(\w+)\}/g, (all, name) => kept[name] ?? all);
+  const people = new Map();
+  const person = async (n) => {
+    if (!people.has(n)) {
+      const context = await browser.newContext({ bypassCSP: !opt['no-axe'], javaScriptEnabled: w.js !== false, locale: 'de-DE', timezoneId: 'Europe/Berlin', viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
+      context.setDefaultTimeout(30_000);
+      const page = await context.newPage();
+      const problems = [], expected = new Set();
+      page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !/Failed to load resource/.test(m.text())) problems.push('console: ' + m.text()); });
+      page.on('pageerror', (e) => problems.push('script: ' + e.message));
+      page.on('response', (r) => { if (r.status() >= 400 && !expected.has(r.status())) problems.push(`${r.status()} ${r.url()}`); });
+      people.set(n, { context, page, problems, expected });
+    }
+    return people.get(n);
+  };
+  let { context, page, problems, expected } = await person(1);
+  const look = async (step) => {
+    const only = step.wide ? [widths[0]] : widths;
+    for (const theme of themes) for (const width of only) {
+      if ((theme === 'forced' || step.print) && width !== only[0]) continue;
+      if (theme === 'dark' && width < 375) continue;
+      await page.setViewportSize({ width, height: width > 800 ? 900 : 812 });
+      await page.emulateMedia({ colorScheme: theme === 'dark' ? 'dark' : 'light', forcedColors: theme === 'forced' ? 'active' : 'none', media: step.print ? 'print' : 'screen' });
+      const name = `${w.name}-${step.shot}`;
+      await examine(page, problems);
+      if (!opt['no-shots'] && (width >= 375 || opt.full)) await page.screenshot({ path: path.join(opt.out, `${name}-${width}${theme === 'light' ? '' : '-' + theme}.png`), fullPage: true });
+      say(`${name} ${width} ${theme}`, problems.splice(0));
+    }
+    await page.setViewportSize({ width: widths[0], height: 900 });
+    await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none', media: 'screen' });
+  };
+  try {
+    for (const step of w.steps) {
+      try {
+        if (step.as) ({ context, page, problems, expected } = await person(step.as));
+        for (const s of [].concat(step.expect ?? [])) expected.add(s);
+        if (step.goto) await page.goto(new URL((w.lang === 'en' && step.goto.startsWith('/') ? '/en' : '') + put(step.goto), site.url).href);
+        for (const [selector, text] of Object.entries(step.fill ?? {})) await page.fill(selector, put(text));
+        for (const [selector, text] of Object.entries(step.select ?? {})) await page.selectOption(selector, Number.isInteger(text) ? { index: text } : text);
+        for (const [selector, names] of Object.entries(step.upload ?? {})) await page.setInputFiles(selector, [].concat(names).map(madeUp));
+        for (const selector of [].concat(step.check ?? [])) await page.check(selector, { force: true });
+        if (step.forget) await context.clearCookies();
+        if (step.click) {
+          await page.locator(put(step.click)).first().click();
+          await page.waitForLoadState('load');
+        }
+        if (step.press) await page.keyboard.press(step.press);
+        for (const [name, selector] of Object.entries(step.keep ?? {})) kept[name] = selector === 'url' ? new URL(page.url()).pathname + new URL(page.url()).search : (await page.locator(selector).first().innerText()).trim();
+        if (step.shot) await look(step);
+      } catch (err) {
+        say(`${w.name} ${JSON.stringify(step)}`, [String(err.message).split('\n').slice(0, 3).join(' '), `at ${page.url()}`]);
+        return;
+      }
+    }
+  } finally {
+    for (const one of people.values()) await one.context.close();
+  }
+}
+
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'look-'));
 const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const browser = await chromium.launch({ executablePath: exe, headless: true, args });
 try {
-  for (const { theme, width } of variants) {
+  if (scenario.walks) {
+    const { info, stop } = await demo();
+    try {
+      for (const w of scenario.walks) if (!opt.only || w.name.includes(opt.only)) await walk(w, info, browser);
+    } finally {
+      stop();
+    }
+  }
+  for (const { theme, width } of scenario.walks ? [] : variants) {
     const context = await browser.newContext({
       bypassCSP: true, // axe is injected; the policy is tried below
       locale: 'de-DE', timezoneId: 'Europe/Berlin', viewport: { width, height: width > 800 ? 900 : 812 }, reducedMotion: 'reduce',
@@ -175,7 +283,7 @@ try {
     }
     await context.close();
   }
-  if (!opt['no-csp']) {
+  if (!opt['no-csp'] && !scenario.walks) {
     const context = await browser.newContext({ locale: 'de-DE' });
     await prepare(context);
     await context.addInitScript(() => addEventListener('securitypolicyviolation', (e) => console.error(`CSP ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile || ''}:${e.lineNumber}`)));

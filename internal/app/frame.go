@@ -1,7 +1,10 @@
 package app
 
 import (
+	"context"
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -21,6 +24,19 @@ func (a *App) layout(assets *web.Assets) func(*http.Request, web.View) templ.Com
 			Title: v.Title, Body: v.Body, Errors: v.Errors, Narrow: v.Narrow, FocusH1: v.FocusH1, NoIndex: v.NoIndex || v.Staff, Print: v.Print,
 		})
 	}
+}
+
+// errorBody is what an error page says, with a way on.
+func errorBody(r *http.Request, e web.ErrorView) templ.Component {
+	ctx := r.Context()
+	way := ui.Btn{Label: i18n.T(ctx, "app.error.home"), Kind: ui.Secondary, Href: "/"}
+	if strings.HasPrefix(strings.TrimPrefix(r.URL.Path, "/en"), "/amt/") {
+		way.Label, way.Href = i18n.T(ctx, "app.error.inbox"), "/amt/eingang"
+	}
+	page := ui.ErrorPage(ui.ErrorSpec{Status: strconv.Itoa(e.Status), Title: e.Title, Text: e.Text, ID: e.ID})
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		return page.Render(templ.WithChildren(ctx, ui.LinkButton(way)), w)
+	})
 }
 
 func (a *App) frame(r *http.Request, v web.View) ui.Frame {

@@ -115,7 +115,7 @@ func (a *App) router() (*web.Router, *web.Assets, error) {
 	var rt *web.Router
 	access := a.recordAccess(func(path string) string { return rt.RouteOf(path) })
 	rt, err = web.NewRouter(web.Config{
-		Site: a.siteOf, Layout: a.layout(files), Catalog: a.Catalog, Sessions: a.Sessions, Cookies: cookies,
+		Site: a.siteOf, Layout: a.layout(files), ErrorBody: errorBody, Catalog: a.Catalog, Sessions: a.Sessions, Cookies: cookies,
 		Assets: files, Access: access, TLS: a.TLS, TrustedProxies: a.Proxies, Log: a.Log, Now: a.Now,
 	})
 	if err != nil {

@@ -163,6 +163,9 @@ func (s *Service) postInbox(w http.ResponseWriter, r *http.Request, who account.
 		return fault.With(fault.TooLarge, "web.form.many")
 	}
 	back := parseFilterOf(form.Get("zurueck")).query()
+	if form.Get("aktion") == "" { // Enter on a row's box presses no action
+		return web.Redirect(w, r, back)
+	}
 	done, err := s.bulk(r, who, form.Get("aktion"), ids)
 	if err != nil {
 		return err

@@ -194,7 +194,7 @@ func inboxPageBody(v inboxView) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = ui.Form(ui.FormSpec{Action: "/amt/eingang", Plain: true, Hidden: map[string]string{"zurueck": v.Here}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Form(ui.FormSpec{Action: "/amt/eingang", Plain: true, Default: true, Hidden: map[string]string{"zurueck": v.Here}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -324,7 +324,7 @@ func page(f Frame, v View) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			var templ_7745c5c3_Var19 = []any{container(f, v)}
+			var templ_7745c5c3_Var19 = []any{class("ps-container", f.Staff, "ps-container--wide")}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var19...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -460,7 +460,7 @@ func page(f Frame, v View) templ.Component {
 }
 
 func container(f Frame, v View) string {
-	return class("ps-container", f.Staff && !v.Narrow, "ps-container--wide")
+	return class("ps-container", f.Staff, "ps-container--wide", f.Staff && v.Narrow, "ps-container--form")
 }
 
 func topbar(f Frame) templ.Component {
