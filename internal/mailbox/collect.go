@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -34,13 +35,22 @@ type collected struct {
 var errNoLetter = fault.Fields(fault.Field{Name: "code", Key: "mailbox.collect.unknown"})
 
 // collect opens the thread that belongs to a code. A malformed code costs the
-// same as an unknown one: it is looked up as well.
+// same as an unknown one: it is looked up as well. A code may be younger than
+// the last intake, so boxes that wait go to the vault before it is called
+// unknown.
 func (s *Service) collect(ctx context.Context, of tenant.ID, typed string) (collected, error) {
 	code, parseErr := seal.ParseCode(typed)
 	if parseErr != nil {
 		code = seal.NewToken().Code()
 	}
 	found, err := s.Vault.Collect(ctx, string(of), code.LookupID())
+	if errors.Is(err, fault.NotFound) {
+		if _, err := s.takeIn(ctx); err != nil {
+			return collected{}, fmt.Errorf("mailbox: collect: %w", err)
+		}
+		// Also when nothing was waiting: the intake may have had it in hand.
+		found, err = s.Vault.Collect(ctx, string(of), code.LookupID())
+	}
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return collected{}, fmt.Errorf("mailbox: collect: %w", err)
 	}
