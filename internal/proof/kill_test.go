@@ -240,13 +240,6 @@ func (k *killed) check(g gentle) {
 			k.pressAgain(g, l)
 		}
 		p := collect(g, k.browser(g), l.code)
-		if l.known && !l.dying && p.Status != http.StatusOK {
-			// The vault takes in what waited for it beside the first requests.
-			eventually(k.t, l.core+" opens", func() bool {
-				p = collect(g, k.browser(g), l.code)
-				return p.Status == http.StatusOK
-			})
-		}
 		open := p.Status == http.StatusOK
 		if !open && p.Status != http.StatusUnprocessableEntity && p.Status != http.StatusNotFound {
 			k.t.Errorf("%s: the code is answered with %d", l.core, p.Status)
