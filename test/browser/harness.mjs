@@ -1,8 +1,8 @@
 // Harness of the browser journeys: builds the program once, starts its demo on a free port and a temporary directory,
 // opens pages in Debian's Chromium and looks at each of them while a journey walks through.
 //
-//   const ps = await start();                      // one server for the file; ps.stop() in after()
-//   const v = await ps.visitor({ js: false, lang: 'en', tenant: ps.authorities[0] });
+//   const ps = await start();                      // one server for all journeys; ps.stop() in after()
+//   const v = await ps.visitor({ js: false, lang: 'en', tenant: ps.authorities[0], cookies: false });
 //   await v.go('/nachricht');                      // /en/nachricht at that authority
 //   await v.look();                                // axe, one h1, language, no sideways scrolling
 //   await v.end();                                 // fails on any console error, CSP violation or failed request
@@ -116,7 +116,7 @@ export async function start() {
       return until(async () => (await ps.mail()).find(fits), 'no such mail arrived');
     },
 
-    visitor: (options = {}) => visitor(browser, info, options),
+    visitor: (options = {}) => visitor(browser, info, tmp, options),
 
     async stop() {
       try {
@@ -141,14 +141,33 @@ export async function until(ask, message) {
   }
 }
 
+/** A browser profile that takes no cookies. */
+function refusing(tmp) {
+  const dir = fs.mkdtempSync(path.join(tmp, 'profile-'));
+  fs.mkdirSync(path.join(dir, 'Default'));
+  fs.writeFileSync(path.join(dir, 'Default', 'Preferences'), JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }));
+  return dir;
+}
+
+/** What a page is made of: its route and every kind of element on it, without words, addresses and numbers. */
+function shapeOf(html, route) {
+  const tags = html.match(/<[a-z][^>]*>/g) ?? [];
+  const kinds = new Set(tags.map((t) => `${/^<[a-z0-9]+/.exec(t)[0]} ${/ class="([^"]*)"/.exec(t)?.[1] ?? ''} ${(t.match(/ [a-z-]+(?==|\s|>|$)/g) ?? []).sort().join('')}`));
+  return `${route} ${[...kinds].sort().join('|')}`;
+}
+
+const examined = new Set(); // shapes that axe has seen in this run
+
 /** One person with a browser profile of their own. */
-async function visitor(browser, info, { js = true, lang = 'de', tenant = info.tenants[0], width = 1280, dark = false, name = '' } = {}) {
-  const context = await browser.newContext({
+async function visitor(browser, info, tmp, { js = true, cookies = true, lang = 'de', tenant = info.tenants[0], width = 1280, dark = false, name = '' } = {}) {
+  const settings = {
     javaScriptEnabled: js, locale: lang === 'de' ? 'de-DE' : 'en-GB', viewport: { width, height: width > 800 ? 900 : 812 },
     colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce', acceptDownloads: true,
-  });
-  context.setDefaultTimeout(15_000);
-  const page = await context.newPage();
+  };
+  // Who refuses cookies has a browser of their own with that setting, as people have it.
+  const context = cookies ? await browser.newContext(settings) : await chromium.launchPersistentContext(refusing(tmp), { ...settings, executablePath: browserPath(), headless: !process.env.HEADED, args });
+  context.setDefaultTimeout(45_000);
+  const page = context.pages()[0] ?? await context.newPage();
   const problems = [];
   const expected = new Set(); // statuses that the journey provokes on purpose
   const base = new URL(tenant.url);
@@ -173,7 +192,7 @@ async function visitor(browser, info, { js = true, lang = 'de', tenant = info.te
   const looker = await browser.newContext({ bypassCSP: true, locale: lang, viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce' });
 
   const v = {
-    page, context, js, lang, tenant, problems,
+    page, context, js, lang, tenant, problems, ended: false,
     /** The address of a path in this person's language. */
     url: (p) => new URL((lang === 'en' ? '/en' : '') + p, base).href,
 
@@ -207,14 +226,20 @@ async function visitor(browser, info, { js = true, lang = 'de', tenant = info.te
       const text = await page.locator('body').innerText();
       assert.ok(!/[⟦⟧]/.test(text), `${at}: a sentence is missing: ${/.{0,30}⟦[^⟧]*⟧/.exec(text)?.[0]}`);
       await v.axe();
-      if (js) {
+      for (const size of width === 320 ? [width] : [width, 320]) {
+        await page.setViewportSize({ width: size, height: 900 });
         const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        if (over > 0) problems.push(`${at}: scrolls sideways by ${over} px`);
+        if (over > 0) problems.push(`${at}: scrolls sideways by ${over} px at ${size} px`);
       }
+      if (width !== 320) await page.setViewportSize({ width, height: width > 800 ? 900 : 812 });
     },
 
+    /** axe, once for each shape of a page, language and theme. */
     async axe() {
       const html = await page.content();
+      const shape = `${lang} ${dark} ${shapeOf(html, v.path().replace(/[^/]{20,}/g, '*'))}`;
+      if (examined.has(shape)) return;
+      examined.add(shape);
       const copy = await looker.newPage();
       try {
         // Served under the page's own address, so that its styles load; nothing is asked of the server twice.
@@ -232,12 +257,17 @@ async function visitor(browser, info, { js = true, lang = 'de', tenant = info.te
       }
     },
 
-    /** Presses what is named, by role and accessible name. */
-    async press(pattern) {
-      const button = page.getByRole('button', { name: pattern }).or(page.getByRole('link', { name: pattern })).first();
-      await button.click();
+    /** Does something that leads to another page, and waits for that page. */
+    async leads(act) {
+      await Promise.all([page.waitForEvent('framenavigated', (f) => f === page.mainFrame()), act()]);
       await page.waitForLoadState('load');
     },
+
+    /** Waits until the browser holds a cookie with this value. */
+    cookie: (cookieName, value) => until(async () => (await context.cookies()).find((c) => c.name === cookieName && c.value === value), `no cookie ${cookieName}=${value}`),
+
+    /** Presses the first element that fits a selector; it leads to another page. */
+    press: (selector) => v.leads(() => page.locator(selector).first().click()),
 
     /** A picture and the page's text, for whoever reads the failure. */
     async snapshot(label) {
@@ -252,6 +282,7 @@ async function visitor(browser, info, { js = true, lang = 'de', tenant = info.te
     async end() {
       await looker.close();
       await context.close();
+      v.ended = true;
       assert.deepEqual(problems, [], 'what the pages did that they may not');
     },
   };
@@ -273,8 +304,8 @@ export async function journey(t, visitors, walk) {
       if (!v.page.isClosed()) t.diagnostic(`screenshot: ${await v.snapshot(`${t.name}-${i + 1}`)}`);
       for (const p of v.problems) t.diagnostic(`seen before: ${p}`);
     }
-    for (const v of visitors) await v.end().catch(() => {});
+    for (const v of visitors) if (!v.ended) await v.end().catch(() => {});
     throw err;
   }
-  for (const v of visitors) await v.end();
+  for (const v of visitors) if (!v.ended) await v.end();
 }
