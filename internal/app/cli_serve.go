@@ -65,6 +65,9 @@ func (c *serveCommand) run(ctx context.Context, s Streams) error {
 	if err != nil {
 		return err
 	}
+	if sender == nil {
+		log.Warn("no mail relay is configured: notices and answers by e-mail wait for one, then are given up")
+	}
 	l, err := c.listen(ctx)
 	if err == nil {
 		err = a.serve(ctx, l, func() error { c.ready(log, l); return nil })

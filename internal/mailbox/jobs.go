@@ -203,7 +203,8 @@ func (s *Service) say(key string, args ...any) string {
 
 func (s *Service) post(ctx context.Context, m mail.Message) error {
 	if s.Mail == nil {
-		return jobs.Fatal(fmt.Errorf("mailbox: no mail relay is configured: %w", fault.Unavailable))
+		// Not final: the mail goes out when a relay is configured in time.
+		return fmt.Errorf("mailbox: no mail relay is configured: %w", fault.Unavailable)
 	}
 	m.From, m.At = s.MailFrom, s.Now()
 	err := s.Mail.Send(ctx, m)
