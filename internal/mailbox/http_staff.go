@@ -127,7 +127,7 @@ type undo struct {
 	N      int               `json:"n"`
 	Number string            `json:"number,omitempty"` // case number, when it was one
 	Thread string            `json:"thread,omitempty"` // the page it belongs to; "" = the inbox
-	Before map[string]string `json:"before,omitempty"` // thread id and who was responsible
+	Before map[string]before `json:"before,omitempty"` // by thread id
 	At     time.Time         `json:"at"`
 }
 
@@ -189,34 +189,32 @@ func parseFilterOf(address string) filter {
 // which somebody else is changing right now, are left out and not counted.
 func (s *Service) bulk(r *http.Request, who account.Actor, action string, ids []string) (undo, error) {
 	ctx := r.Context()
-	u := undo{Done: action, Before: map[string]string{}}
+	u := undo{Done: action, Before: map[string]before{}}
 	old, _ := s.said(r, "")
-	act := func(id string) (before string, err error) { return "", s.closeThread(ctx, who, id) }
+	act := func(id string) error { return s.closeThread(ctx, who, id) }
 	switch action {
 	case "abschliessen":
 	case "mir":
-		act = func(id string) (string, error) { return s.take(ctx, who, id) }
+		act = func(id string) error { return s.assign(ctx, who, id, who.Person) }
 	case "zurueck":
 		ids = ids[:0]
 		for id := range old.Before {
 			ids = append(ids, id)
 		}
 		u.Done = "zurueck"
-		act = func(id string) (string, error) {
-			if old.Done == "mir" {
-				return "", s.assign(ctx, who, id, old.Before[id])
-			}
-			return "", s.reopenThread(ctx, who, id)
-		}
+		act = func(id string) error { return s.putBack(ctx, who, id, old.Done, old.Before[id]) }
 	default:
 		return undo{}, fault.Invalid
 	}
 	for _, id := range ids {
-		before, err := act(id)
+		t, err := s.head(ctx, who, id)
+		if err == nil {
+			err = act(id)
+		}
 		switch kind := fault.KindOf(err); {
 		case err == nil:
 			u.N++
-			u.Before[id] = before
+			u.Before[id] = before{State: t.State, Unread: t.Unread, Assignee: t.Assignee}
 		case kind == fault.NotFound, kind == fault.Conflict, kind == fault.Invalid:
 		default:
 			return undo{}, err

@@ -199,6 +199,10 @@ func TestInbox_BulkAndUndo(t *testing.T) {
 	if n := p.count(`select count(*) from mailbox_threads where state = 'closed'`); n != 0 {
 		t.Errorf("%d closed after undo", n)
 	}
+	fresh := p.count(`select count(*) from mailbox_threads where state = 'new' and unread`)
+	if all := p.count(`select count(*) from mailbox_threads`); fresh != all {
+		t.Errorf("%d of %d new and unread after undo", fresh, all)
+	}
 	if page.Has(".ps-undo form") {
 		t.Error("the undo itself offers an undo")
 	}
@@ -211,6 +215,9 @@ func TestInbox_BulkAndUndo(t *testing.T) {
 	page.Form(".ps-undo form").Submit().Want(200)
 	if n := p.count(`select count(*) from mailbox_threads where assignee <> ''`); n != 0 {
 		t.Errorf("%d assigned after undo", n)
+	}
+	if n := p.count(`select count(*) from mailbox_threads where state = 'new' and unread`); n != fresh {
+		t.Errorf("%d new and unread after undo, want %d", n, fresh)
 	}
 	b.PostForm("/amt/eingang", "aktion", "quatsch", "vorgang", ids[0]).Want(422)
 }

@@ -396,13 +396,35 @@ func (s *Service) assign(ctx context.Context, who account.Actor, id, person stri
 	})
 }
 
-// take assigns a thread to the person who asks and returns who had it before.
-func (s *Service) take(ctx context.Context, who account.Actor, id string) (before string, err error) {
-	t, err := s.head(ctx, who, id)
-	if err != nil {
-		return "", err
+// before is what undoing an action of the inbox puts back.
+type before struct {
+	State    state  `json:"state"`
+	Unread   bool   `json:"unread"`
+	Assignee string `json:"assignee"`
+}
+
+// putBack undoes "mir" or "abschliessen". What somebody else changed since then
+// stays as it is.
+func (s *Service) putBack(ctx context.Context, who account.Actor, id, done string, b before) error {
+	if done == "mir" {
+		return s.change(ctx, who, id, "thread.assigned", func(t *thread, _ *db.Tx) bool {
+			if t.Assignee != who.Person || b.Assignee == who.Person {
+				return false
+			}
+			t.Assignee = b.Assignee
+			if t.State == stateOpen {
+				t.State = b.State
+			}
+			return true
+		})
 	}
-	return t.Assignee, s.assign(ctx, who, id, who.Person)
+	return s.change(ctx, who, id, "thread.reopened", func(t *thread, _ *db.Tx) bool {
+		if t.State != stateClosed || b.State == stateClosed {
+			return false
+		}
+		t.State, t.Closed, t.Unread = b.State, time.Time{}, b.Unread
+		return true
+	})
 }
 
 func (s *Service) isMember(ctx context.Context, of tenant.ID, box tenant.MailboxID, person string) (bool, error) {
