@@ -25,6 +25,27 @@ export function display(demo) {
     });
   }
 
+  test('what a page may not do is noticed', async (t) => {
+    const v = await demo().visitor();
+    await journey(t, [v], async () => {
+      await v.go('/impressum');
+      await v.page.evaluate(() => {
+        console.error('planted');
+        const image = document.createElement('img');
+        image.setAttribute('style', 'width: 2000px');
+        image.src = 'http://127.0.0.9:9/bild.png';
+        const wide = document.createElement('pre');
+        wide.textContent = 'x'.repeat(999);
+        document.querySelector('main').append(image, wide);
+      });
+      await v.look();
+      for (const sign of [/console: planted/, /Content Security Policy.*style/, /127\.0\.0\.9/, /axe .*image-alt/, /scrolls sideways/]) {
+        assert.ok(v.problems.some((p) => sign.test(p)), `${sign} is among ${JSON.stringify(v.problems)}`);
+      }
+      v.problems.length = 0;
+    });
+  });
+
   test('the operator finds the authority of a place', async (t) => {
     const ps = demo();
     await journey(t, [await ps.visitor({ tenant: ps.operator, js: false })], async (v) => {
