@@ -11,7 +11,8 @@
 //     transaction that needs it ([Refs.Attach]). Deleting is enqueued in the
 //     transaction that drops the row ([Refs.Release]) and happens after its
 //     commit, again and again until it succeeded. What has no row is an upload
-//     nobody finished, and is swept.
+//     nobody finished: it goes with its draft ([Refs.Discard], which never
+//     deletes what is in use) or is swept.
 //   - An object that is not there (fault.NotFound) and a store that is not
 //     there (fault.Unavailable) are different things: a vanished volume must
 //     never look like lost letters. A full store is fault.Unavailable with

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"poststelle/internal/db"
@@ -54,10 +55,20 @@ func NewRefs(c RefsConfig) *Refs {
 	return r
 }
 
+// discarded is the owner of the row that stands for an object which was given
+// up before anybody used it. The row goes through the same primary key as the
+// one of Attach: whichever of the two is committed first wins.
+const discarded = ""
+
+// ErrDiscarded is returned by Attach for an object that was discarded before;
+// it is a fault.Conflict.
+var ErrDiscarded = fmt.Errorf("object was discarded: %w", fault.Conflict)
+
 // Attach says that owner, a thing of tenant named by its id, uses the object.
-// The object must have been put before. A second owner is fault.Conflict.
+// The object must have been put before. A second owner is fault.Conflict, an
+// object that was discarded meanwhile [ErrDiscarded].
 func (r *Refs) Attach(ctx context.Context, tx *db.Tx, tenant string, id ID, owner string, size int64) error {
-	if !id.Valid() {
+	if !id.Valid() || owner == discarded {
 		return fmt.Errorf("blob: attach: %w", fault.Invalid)
 	}
 	n, err := tx.Exec(ctx, `
@@ -66,10 +77,68 @@ func (r *Refs) Attach(ctx context.Context, tx *db.Tx, tenant string, id ID, owne
 		on conflict (id) do nothing`,
 		string(id), tenant, owner, size, db.Millis(tx.Now))
 	if err == nil && n == 0 {
-		err = fault.Conflict
+		err = occupied(ctx, tx, id)
 	}
 	if err != nil {
 		return fmt.Errorf("blob: attach: %w", err)
+	}
+	return nil
+}
+
+// occupied says why an object cannot be attached.
+func occupied(ctx context.Context, tx *db.Tx, id ID) error {
+	var owner string
+	err := tx.QueryRow(ctx, `
+		select owner
+		from blob_refs
+		where id = $1`, string(id)).Scan(&owner)
+	if err == nil && owner == discarded {
+		return ErrDiscarded
+	}
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return err
+	}
+	return fault.Conflict
+}
+
+// Discard deletes objects that were put and are not wanted any more, except
+// those that are in use. It may run beside a transaction that attaches one of
+// them: then either the object stays, or that Attach fails. An error leaves
+// what is not deleted to the sweep.
+func (r *Refs) Discard(ctx context.Context, ids ...ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	ids = slices.Clone(ids)
+	slices.Sort(ids) // two that discard the same do not wait for each other in a circle
+	var free []ID
+	err := r.c.DB.Update(ctx, func(tx *db.Tx) error {
+		free = free[:0]
+		for _, id := range ids {
+			if !id.Valid() {
+				return fault.Invalid
+			}
+			n, err := tx.Exec(ctx, `
+				insert into blob_refs (id, tenant, owner, size, created_at)
+				values ($1, '', $2, 0, $3)
+				on conflict (id) do nothing`, string(id), discarded, db.Millis(tx.Now))
+			if err != nil {
+				return err
+			}
+			if n == 1 {
+				free = append(free, id)
+			}
+		}
+		return nil
+	})
+	for _, id := range free {
+		if err != nil {
+			break
+		}
+		err = r.c.Store.Delete(ctx, id)
+	}
+	if err != nil {
+		return fmt.Errorf("blob: discard: %w", err)
 	}
 	return nil
 }
@@ -133,7 +202,7 @@ func (r *Refs) used(ctx context.Context, ids []ID) (map[ID]bool, error) {
 		}, `
 			select id
 			from blob_refs
-			where id in (`+db.In(1, len(ids))+`)`, args...)
+			where owner <> '' and id in (`+db.In(1, len(ids))+`)`, args...)
 		for _, id := range all {
 			used[ID(id)] = true
 		}
@@ -182,6 +251,9 @@ func (r *Refs) Sweep(ctx context.Context, olderThan time.Duration) (n int, err e
 		return nil
 	})
 	err = errors.Join(err, flush())
+	if err == nil {
+		err = r.forgetDiscarded(ctx, cutoff)
+	}
 	if n > 0 {
 		r.c.Log.InfoContext(ctx, "blobs without a reference deleted", "count", n)
 	}
@@ -189,4 +261,15 @@ func (r *Refs) Sweep(ctx context.Context, olderThan time.Duration) (n int, err e
 		return n, fmt.Errorf("blob: sweep: %w", err)
 	}
 	return n, nil
+}
+
+// forgetDiscarded removes the rows of objects that were discarded so long ago
+// that no draft can name them any more.
+func (r *Refs) forgetDiscarded(ctx context.Context, before time.Time) error {
+	return r.c.DB.Update(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(ctx, `
+			delete from blob_refs
+			where owner = $1 and created_at <= $2`, discarded, db.Millis(before))
+		return err
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,4 +185,69 @@ func TestPersonal(t *testing.T) {
 		t.Error(err)
 	}
 	census(t, dbtest.New(t, jobs.Migrations(), blob.Migrations()), append(blob.Personal().Stores, jobs.Personal().Stores...))
+}
+
+func TestRefs_Discard(t *testing.T) {
+	w := newWorld(t)
+	used, free := w.put(t), w.put(t)
+	w.attach(t, used)
+	if err := w.refs.Discard(t.Context(), used, free); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Stat(t.Context(), used); err != nil {
+		t.Errorf("an object in use: %v", err)
+	}
+	if _, err := w.store.Stat(t.Context(), free); !errors.Is(err, fault.NotFound) {
+		t.Errorf("a discarded object: %v, want NotFound", err)
+	}
+	attach := func() error {
+		return w.db.Update(t.Context(), func(tx *db.Tx) error {
+			return w.refs.Attach(t.Context(), tx, "musterstadt", free, "message-2", 6)
+		})
+	}
+	if err := attach(); !errors.Is(err, blob.ErrDiscarded) {
+		t.Errorf("Attach() of a discarded object = %v, want ErrDiscarded", err)
+	}
+	if err := w.refs.Discard(t.Context(), free); err != nil {
+		t.Errorf("Discard() again = %v", err)
+	}
+	if _, err := w.refs.Sweep(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := attach(); err != nil {
+		t.Errorf("the sweep leaves the row of a discarded object: %v", err)
+	}
+}
+
+// TestRefs_DiscardDuringAttach lets a transaction that attaches an object stay
+// open while the object is discarded.
+func TestRefs_DiscardDuringAttach(t *testing.T) {
+	w := newWorld(t)
+	for _, commits := range []bool{true, false} {
+		id := w.put(t)
+		attached, done := make(chan struct{}), make(chan error, 1)
+		var once sync.Once
+		err := w.db.Update(t.Context(), func(tx *db.Tx) error {
+			if err := w.refs.Attach(t.Context(), tx, "musterstadt", id, "message-1", 6); err != nil {
+				return err
+			}
+			once.Do(func() {
+				go func() { <-attached; done <- w.refs.Discard(t.Context(), id) }()
+				close(attached)
+			})
+			if !commits {
+				return fault.Denied
+			}
+			return nil
+		})
+		if commits != (err == nil) {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.store.Stat(t.Context(), id); commits != (err == nil) {
+			t.Errorf("commits %v: the object: %v", commits, err)
+		}
+	}
 }
