@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
+	"poststelle/internal/jobs"
 	"poststelle/internal/vault"
 )
 
@@ -28,11 +30,16 @@ func (s *Service) wakeIntake() {
 
 // runIntake hands waiting boxes to the vault, at once when a letter has been
 // committed and every two seconds otherwise, for those of another node or of a
-// time when the vault was away.
+// time when the vault was away. It begins with the boxes that a restored vault
+// has lost.
 func (s *Service) runIntake(ctx context.Context) error {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
+	compared := false
 	for {
+		if !compared {
+			compared = s.requeue(ctx) == nil
+		}
 		if _, err := s.takeIn(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, fault.Unavailable) {
 			s.Log.Error("intake queue", "error", err)
 		}
@@ -67,29 +74,32 @@ func (s *Service) takeIn(ctx context.Context) (int, error) {
 		if err != nil {
 			return total, fmt.Errorf("mailbox: hand boxes to the vault: %w", err)
 		}
-		var taken, refused []string
+		marks := map[string][]string{}
 		var deleted []vault.Box // brought back by an older copy of the database
 		for i, a := range answers {
-			if a == vault.Deleted {
+			mark := "taken"
+			switch a {
+			case vault.Deleted:
+				mark = "deleted"
 				deleted = append(deleted, boxes[i])
-			}
-			if a == vault.Refused {
-				refused = append(refused, rows[i].Message)
+			case vault.Refused:
+				mark = "refused"
 				s.Log.Error("vault refused a box", "message", rows[i].Message, "thread", rows[i].Thread)
-				continue
 			}
-			taken = append(taken, rows[i].Message)
+			marks[mark] = append(marks[mark], rows[i].Message)
 		}
 		err = s.DB.Update(ctx, func(tx *db.Tx) error {
-			if err := markIntake(ctx, tx, "taken", taken); err != nil {
-				return err
+			for mark, messages := range marks {
+				if err := markIntake(ctx, tx, mark, messages); err != nil {
+					return err
+				}
 			}
 			for _, b := range deleted {
 				if err := s.Jobs.Enqueue(ctx, tx, jobSettle, b.Tenant+":"+b.Thread); err != nil {
 					return err
 				}
 			}
-			return markIntake(ctx, tx, "refused", refused)
+			return nil
 		})
 		if err != nil {
 			return total, fmt.Errorf("mailbox: mark boxes: %w", err)
@@ -99,6 +109,91 @@ func (s *Service) takeIn(ctx context.Context) (int, error) {
 			return total, nil
 		}
 	}
+}
+
+// requeue puts boxes back into the queue that the vault should have and does
+// not: those that it had taken in after the backup from which it was restored.
+// What was deleted stays deleted.
+func (s *Service) requeue(ctx context.Context) error {
+	for last := ""; ; {
+		var rows []takenRow
+		err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+			rows, err = selectTaken(ctx, tx, last, intakeBatch)
+			return err
+		})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		missing, err := s.missing(ctx, rows)
+		if err != nil {
+			return fmt.Errorf("mailbox: compare boxes with the vault: %w", err)
+		}
+		if len(missing) > 0 {
+			s.Log.Warn("vault lacks boxes that it had taken in", "boxes", len(missing))
+			err := s.DB.Update(ctx, func(tx *db.Tx) error { return markIntake(ctx, tx, "queued", missing) })
+			if err != nil {
+				return fmt.Errorf("mailbox: queue boxes again: %w", err)
+			}
+		}
+		last = rows[len(rows)-1].Message
+	}
+}
+
+// missing returns the messages of taken boxes that the vault does not know.
+func (s *Service) missing(ctx context.Context, rows []takenRow) ([]string, error) {
+	threads := map[string][]string{}
+	for _, r := range rows {
+		threads[r.Tenant] = append(threads[r.Tenant], r.Thread)
+	}
+	known := map[string]vault.ThreadState{}
+	for of, ids := range threads {
+		slices.Sort(ids)
+		states, err := s.Vault.State(ctx, of, slices.Compact(ids))
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(known, states)
+	}
+	var out []string
+	for _, r := range rows {
+		if st := known[r.Thread]; !st.Gone && !slices.Contains(st.Messages, r.Message) {
+			out = append(out, r.Message)
+		}
+	}
+	return out, nil
+}
+
+// Stuck returns how many acknowledged letters the vault has refused. They are
+// offered to it every hour and their day keys are kept, but somebody must look
+// why: until then nobody can read them.
+func (s *Service) Stuck(ctx context.Context) (n int, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		n, err = countRefused(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("mailbox: refused boxes: %w", err)
+	}
+	return n, nil
+}
+
+// tidyIntake is the hourly work on the queue: what the vault lacks or has
+// refused is offered again before the days are reported.
+func (s *Service) tidyIntake(ctx context.Context, _ jobs.Job) error {
+	if err := s.requeue(ctx); err != nil {
+		return err
+	}
+	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+		_, err := requeueRefused(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("mailbox: queue refused boxes again: %w", err)
+	}
+	if _, err := s.takeIn(ctx); err != nil {
+		return err
+	}
+	return s.drain(ctx)
 }
 
 // keptDays is how many past days drain reports on; what is older only comes up

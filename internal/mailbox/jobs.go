@@ -42,7 +42,7 @@ func (s *Service) registerJobs() {
 	s.Jobs.Handle(jobAnswerMail, s.runAnswerMail)
 	s.Jobs.Handle(jobSettle, s.runSettle)
 	s.Jobs.Handle(jobUnsent, s.runUnsent)
-	s.Jobs.Every(jobDrain, time.Hour, func(ctx context.Context, _ jobs.Job) error { return s.drain(ctx) })
+	s.Jobs.Every(jobDrain, time.Hour, s.tidyIntake)
 	s.Jobs.Every(jobReapply, time.Hour, s.runReapply)
 }
 

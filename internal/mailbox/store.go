@@ -271,7 +271,7 @@ func selectQueued(ctx context.Context, tx *db.Tx, limit int) ([]intakeRow, error
 select message_id, tenant_id, mailbox_id, thread_id, day, box
 from mailbox_intake
 where state = 'queued'
-order by created_at
+order by created_at, message_id
 limit $1`, limit)
 }
 
@@ -291,8 +291,35 @@ where message_id in (`+db.In(2, len(messages))+`)`, args...)
 	return err
 }
 
+// takenRow is a box that the vault has said it has.
+type takenRow struct{ Message, Tenant, Thread string }
+
+// selectTaken returns taken boxes that are still kept, in order, beginning
+// after one.
+func selectTaken(ctx context.Context, tx *db.Tx, after string, limit int) ([]takenRow, error) {
+	return db.Collect(ctx, tx, func(r db.Scanner) (b takenRow, err error) {
+		err = r.Scan(&b.Message, &b.Tenant, &b.Thread)
+		return b, err
+	}, `
+select message_id, tenant_id, thread_id
+from mailbox_intake
+where state = 'taken' and message_id > $1
+order by message_id
+limit $2`, after, limit)
+}
+
+// requeueRefused offers the vault once more what it has refused.
+func requeueRefused(ctx context.Context, tx *db.Tx) (int64, error) {
+	return tx.Exec(ctx, `update mailbox_intake set state = 'queued' where state = 'refused'`)
+}
+
+func countRefused(ctx context.Context, tx *db.Tx) (n int, err error) {
+	err = tx.QueryRow(ctx, `select count(*) from mailbox_intake where state = 'refused'`).Scan(&n)
+	return n, err
+}
+
 // waitingDays returns the days before today whose boxes the vault has not all
-// taken in.
+// taken in. A refused box waits too: without its day key its letter is lost.
 func waitingDays(ctx context.Context, tx *db.Tx, today string) ([]string, error) {
 	return db.Collect(ctx, tx, func(r db.Scanner) (d string, err error) {
 		err = r.Scan(&d)
@@ -300,13 +327,15 @@ func waitingDays(ctx context.Context, tx *db.Tx, today string) ([]string, error)
 	}, `
 select distinct day
 from mailbox_intake
-where state = 'queued' and day < $1
+where state in ('queued', 'refused') and day < $1
 order by day
 limit 1000`, today)
 }
 
+// dropIntake drops the boxes of old days, except those that the vault does not
+// have.
 func dropIntake(ctx context.Context, tx *db.Tx, before string) (int64, error) {
-	return tx.Exec(ctx, `delete from mailbox_intake where day < $1 and state <> 'queued'`, before)
+	return tx.Exec(ctx, `delete from mailbox_intake where day < $1 and state in ('taken', 'deleted')`, before)
 }
 
 // takeNumbers reserves n consecutive case numbers of a year and returns the

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"poststelle/internal/db"
+	"poststelle/internal/mailbox"
 	"poststelle/internal/vault"
 )
 
@@ -224,4 +225,26 @@ func TestRestore_LongAfter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A vault restored from a backup of the same hour takes in again what came
+// after the backup: the boxes are kept until their day key goes.
+func TestRestore_VaultTakesInAgain(t *testing.T) {
+	h := newHouse(t)
+	tn, _ := h.Directory.ByID("musterstadt")
+	backup := t.TempDir() + "/vault"
+	h.reopen(func() { must(t, copyTree(h.dir+"/vault", backup)) })
+	d, err := h.Mailboxes.Deliver(t.Context(), tn, mailbox.Letter{Mailbox: tn.Mailboxes[0].ID, Subject: "Plan", Body: "Bitte prüfen Sie den Plan."})
+	must(t, err)
+	h.settle()
+	h.reopen(func() {
+		must(t, os.RemoveAll(h.dir+"/vault"))
+		must(t, copyTree(backup, h.dir+"/vault"))
+	})
+	h.serve()
+	eventually(t, "the vault has the letter again", func() bool {
+		st, err := h.Vault.State(t.Context(), "musterstadt", []string{d.Thread})
+		must(t, err)
+		return len(st) == 1
+	})
 }
