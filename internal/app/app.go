@@ -80,7 +80,7 @@ type App struct {
 // made.
 func Migrations() []db.Migrations {
 	return []db.Migrations{
-		jobs.Migrations(), journal.Migrations(), blob.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations(),
+		ownMigrations(), jobs.Migrations(), journal.Migrations(), blob.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations(),
 	}
 }
 
@@ -92,7 +92,7 @@ func Declarations() []personal.Declaration {
 		panic(err) // the declarations of package web contradict each other
 	}
 	return []personal.Declaration{
-		jobs.Personal(), journal.Personal(), blob.Personal(), mail.Personal(), vault.Personal(), web.Personal(cookies),
+		ownData(), jobs.Personal(), journal.Personal(), blob.Personal(), mail.Personal(), vault.Personal(), web.Personal(cookies),
 		tenant.Personal(), account.Personal(), mailbox.Personal(), accesslog.Personal(),
 	}
 }
@@ -145,6 +145,9 @@ func (a *App) openStores(ctx context.Context) error {
 		return err
 	}
 	a.lock = lock
+	if err := a.checkNew(); err != nil {
+		return err
+	}
 	url := a.Database
 	if url == "" {
 		url = "sqlite:" + filepath.Join(a.Data, "poststelle.db")
@@ -168,11 +171,11 @@ func (a *App) openStores(ctx context.Context) error {
 		return err
 	}
 	a.closers = append(a.closers, a.Vault.Close)
-	if a.Blobs, err = blob.NewDir(filepath.Join(a.Data, "blobs")); err != nil {
+	if a.Blobs, err = blob.NewDir(a.blobDir()); err != nil {
 		return err
 	}
 	a.closers = append(a.closers, a.Blobs.Close)
-	return nil
+	return a.join(ctx)
 }
 
 // refuseNewVault keeps a start without the vault's directory (not mounted, not
@@ -278,10 +281,8 @@ func (a *App) work(ctx context.Context) {
 	wg.Wait()
 }
 
-// sweepUploads removes files of letters that were never sent, once they are
-// older than the longest session, and the files of the access log whose keys are
-// destroyed. Serve has swept everything before the first request: the keys of
-// such files went with the process that held them.
+// sweepUploads removes, every hour, the files of letters that were never sent and
+// the files of the access log whose keys are destroyed.
 func (a *App) sweepUploads(ctx context.Context) error {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
@@ -290,7 +291,7 @@ func (a *App) sweepUploads(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if _, err := a.Refs.Sweep(ctx, 9*time.Hour); err != nil && ctx.Err() == nil {
+			if err := a.SweepUploads(ctx); err != nil && ctx.Err() == nil {
 				a.Log.Warn("uploads of ended sessions not swept", "error", err)
 			}
 			if _, err := a.Access.Sweep(ctx); err != nil && ctx.Err() == nil {

@@ -31,9 +31,6 @@ func (a *App) serve(ctx context.Context, l listeners, ready func() error) error 
 	if err != nil {
 		return err
 	}
-	if _, err := a.Refs.Sweep(ctx, 0); err != nil {
-		a.Log.Warn("uploads of the last run not swept", "error", err)
-	}
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { a.work(work) })

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"poststelle/internal/db/dbtest"
 	"poststelle/internal/web/webtest"
 )
 
@@ -135,6 +136,32 @@ func TestFault_VaultAwayAtStart(t *testing.T) {
 	h.settle()
 	if !opens(t, h.browser(), code) {
 		t.Error("the letter does not open with the vault in its place again")
+	}
+}
+
+// TestFault_OtherDatabaseAtStart: one start on an empty database must not take
+// the files of all letters for some that nobody uses.
+func TestFault_OtherDatabaseAtStart(t *testing.T) {
+	h := newHouse(t)
+	l := plainLetter("Erstwort")
+	l.files = []file{textFile("eins.txt", "Erstwort", 9_000)}
+	code := send(t, h.browser(), l)
+	h.settle()
+	blobs := h.blobCount()
+	h.close()
+	right := h.url
+	h.url = dbtest.URL(t)
+	if a, err := openAgain(h); err == nil {
+		must(t, a.Close())
+		t.Error("the program starts on an empty database")
+	}
+	h.url = right
+	h.open()
+	if n := h.blobCount(); n != blobs || blobs == 0 {
+		t.Errorf("%d files are left of %d", n, blobs)
+	}
+	if !opens(t, h.browser(), code) {
+		t.Error("the letter does not open with its database again")
 	}
 }
 

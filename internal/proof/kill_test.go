@@ -20,6 +20,7 @@ import (
 
 	"poststelle/internal/blob"
 	"poststelle/internal/seal"
+	"poststelle/internal/web"
 	"poststelle/internal/web/webtest"
 )
 
@@ -386,6 +387,8 @@ func (h *house) finish() {
 	})
 	h.stop()
 	h.stop = nil
+	h.clock.advance(web.SessionMax + time.Hour) // uploads of the killed processes are over-aged
+	must(h.t, h.SweepUploads(h.t.Context()))
 }
 
 // perClerk is how many threads one clerk opens in an audit: the vault allows

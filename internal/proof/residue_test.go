@@ -76,7 +76,13 @@ func TestResidue_NothingOfAnUnsentForm(t *testing.T) {
 	begin()
 	h.crash()
 	h.serve()
-	gone("after a crash and a restart")
+	none(t, "after a crash and a restart", h.traces(m))
+	if got := h.blobCount(); got != blobs+3 {
+		t.Errorf("%d files on disk after a restart, want %d and three that nothing opens", got, blobs)
+	}
+	h.clock.advance(web.SessionMax + time.Hour)
+	must(t, h.SweepUploads(t.Context()))
+	gone("after the longest session of a crashed process")
 	h.close()
 	none(t, "after the stop", h.traces(m))
 	for _, name := range made() {
