@@ -140,7 +140,7 @@ func (s *Service) writeAgain(ctx context.Context, of tenant.ID, c collected, d d
 	m.card = sealPart(d.key(), of, m.ID, "card", encode(card{}))
 	now := s.Now()
 	err := s.updateRetrying(ctx, func(tx *db.Tx) error {
-		t, err := selectThread(ctx, tx, of, c.Thread)
+		t, err := selectReceiving(ctx, tx, of, c.Thread)
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,11 @@ func (s *Service) EnqueueSettle(ctx context.Context, of tenant.ID, id string) er
 
 // Remove deletes a thread for good.
 func (s *Service) Remove(ctx context.Context, who account.Actor, id, ground string) error {
-	return s.remove(ctx, who, id, ground)
+	t, err := s.head(ctx, who, id)
+	if err != nil {
+		return err
+	}
+	return s.remove(ctx, who, id, t.Version, ground)
 }
 
 // RenderHTML and PlainText show what becomes of an answer.

@@ -91,13 +91,30 @@ func (s *Service) moveRow(ctx context.Context, tx *db.Tx, t thread, to tenant.Ma
 	})
 }
 
-// remove deletes a thread for good. The order is: the record that it was
-// asked, the keys in the vault, the rows, the files. After the second step
-// nothing opens the letter any more, in no copy of database and files; a crash
-// after it is finished by the settling job.
-func (s *Service) remove(ctx context.Context, who account.Actor, id, reason string) error {
+// errDeleting reports that a thread changed since the page on which its deletion
+// was decided.
+var errDeleting = fault.With(fault.Conflict, "mailbox.staff.delete.changed")
+
+// remove deletes a thread for good, as the person saw it: if its version is
+// another one by now it is errDeleting and nothing is done. The order is: the
+// record that it was asked, the keys in the vault, the rows, the files. From the
+// first step on the thread takes nothing in that would go unread, and what does
+// not finish is finished by the settling job; after the second nothing opens the
+// letter any more, in no copy of database and files.
+func (s *Service) remove(ctx context.Context, who account.Actor, id string, version int, reason string) error {
+	if err := s.mayDelete(ctx, who, id); err != nil {
+		return fmt.Errorf("mailbox: delete %s: %w", id, paused(err))
+	}
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
-		if _, err := mine(ctx, tx, who, id); err != nil {
+		t, err := mine(ctx, tx, who, id)
+		if err != nil {
+			return err
+		}
+		if t.Version != version {
+			return errDeleting
+		}
+		t.Deleting = true
+		if err := saveThread(ctx, tx, t); err != nil {
 			return err
 		}
 		if err := s.Jobs.Enqueue(ctx, tx, jobSettle, string(who.Tenant)+":"+id, jobs.At(tx.Now.Add(settleSoon))); err != nil {
@@ -112,9 +129,51 @@ func (s *Service) remove(ctx context.Context, who account.Actor, id, reason stri
 		return fmt.Errorf("mailbox: delete %s: %w", id, err)
 	}
 	if err := s.shred(ctx, who, id); err != nil {
+		if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.Denied {
+			err = errors.Join(err, s.keep(ctx, who.Tenant, id))
+		}
 		return fmt.Errorf("mailbox: delete %s: %w", id, paused(err))
 	}
 	return s.removeRows(ctx, who.Tenant, id, "staff:"+who.Person)
+}
+
+// mayDelete asks the vault whether the person is a member of the mailbox, before
+// anything is written: what is written will be carried out.
+func (s *Service) mayDelete(ctx context.Context, who account.Actor, id string) error {
+	t, err := s.head(ctx, who, id)
+	if err != nil {
+		return err
+	}
+	keys, err := s.Vault.CardKeys(ctx, who.Grant, string(who.Tenant), []string{t.First})
+	if err != nil || len(keys) > 0 {
+		return err
+	}
+	arrived, err := s.arrived(ctx, who.Tenant, id)
+	if err == nil && arrived {
+		err = fault.NotFound
+	}
+	return err
+}
+
+// keep takes back a deletion that the vault has refused.
+func (s *Service) keep(ctx context.Context, of tenant.ID, id string) error {
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		t, err := selectThread(ctx, tx, of, id)
+		if err != nil {
+			return err
+		}
+		t.Deleting = false
+		return saveThread(ctx, tx, t)
+	})
+}
+
+// finishDeletion carries out what a clerk has decided and the vault has not
+// heard of.
+func (s *Service) finishDeletion(ctx context.Context, of tenant.ID, id, actor string) error {
+	if err := s.Vault.Shred(ctx, s.Tokens.Retention, string(of), id); err != nil {
+		return fmt.Errorf("mailbox: delete %s: %w", id, err)
+	}
+	return s.removeRows(ctx, of, id, actor)
 }
 
 // shred destroys the keys of a thread. One that has not arrived in the vault is

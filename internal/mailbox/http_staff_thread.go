@@ -1,9 +1,11 @@
 package mailbox
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -183,17 +185,33 @@ func (s *Service) leave(w http.ResponseWriter, r *http.Request, u undo) error {
 // grounds are the reasons for which an office deletes.
 func grounds() []string { return []string{"erledigt", "zurueckgezogen", "irrtum", "sonstiges"} }
 
-func (s *Service) getDelete(w http.ResponseWriter, r *http.Request, who account.Actor) error {
-	return s.showDelete(w, r, who, http.StatusOK, nil)
+// deleteForm is what the form of the deletion carried.
+type deleteForm struct {
+	Ground  string
+	Version int // of the thread when the form was shown
+	Held    int // messages and notes that the page named
+	Changed bool
+	Wrong   fieldErrors
 }
 
-func (s *Service) showDelete(w http.ResponseWriter, r *http.Request, who account.Actor, status int, wrong fieldErrors) error {
-	v, err := s.deleteView(r, who, r.PathValue("id"), wrong)
+func readDelete(form *web.Values) deleteForm {
+	in := deleteForm{Ground: form.Get("grund")}
+	in.Version, _ = strconv.Atoi(form.Get("version"))
+	in.Held, _ = strconv.Atoi(form.Get("anzahl"))
+	return in
+}
+
+func (s *Service) getDelete(w http.ResponseWriter, r *http.Request, who account.Actor) error {
+	return s.showDelete(w, r, who, http.StatusOK, deleteForm{})
+}
+
+func (s *Service) showDelete(w http.ResponseWriter, r *http.Request, who account.Actor, status int, form deleteForm) error {
+	v, err := s.deleteView(r, who, r.PathValue("id"), form)
 	if err != nil {
 		return err
 	}
 	return web.Render(w, r, status, web.View{
-		Title: v.Title, Body: deletePage(v), Errors: len(wrong), Staff: true, Narrow: true, Section: "inbox",
+		Title: v.Title, Body: deletePage(v), Errors: len(form.Wrong), Staff: true, Narrow: true, Section: "inbox",
 	})
 }
 
@@ -207,11 +225,17 @@ func (s *Service) postDelete(w http.ResponseWriter, r *http.Request, who account
 	if err != nil {
 		return err
 	}
-	ground := form.Get("grund")
-	if !slices.Contains(grounds(), ground) {
-		return s.showDelete(w, r, who, http.StatusUnprocessableEntity, fieldErrors{{Name: "grund", Key: "mailbox.error.delete.ground"}})
+	in := readDelete(form)
+	if !slices.Contains(grounds(), in.Ground) {
+		in.Wrong = fieldErrors{{Name: "grund", Key: "mailbox.error.delete.ground"}}
+		return s.showDelete(w, r, who, http.StatusUnprocessableEntity, in)
 	}
-	if err := s.remove(r.Context(), who, id, ground); err != nil {
+	err = s.remove(r.Context(), who, id, in.Version, in.Ground)
+	if errors.Is(err, fault.Conflict) {
+		in.Changed = true
+		return s.showDelete(w, r, who, http.StatusConflict, in)
+	}
+	if err != nil {
 		return err
 	}
 	return s.leave(w, r, undo{Done: "geloescht", Number: th.Number})

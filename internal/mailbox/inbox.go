@@ -131,7 +131,7 @@ func (s *Service) inbox(ctx context.Context, who account.Actor, f filter) (inbox
 func (s *Service) selectPage(ctx context.Context, tx *db.Tx, who account.Actor, boxes []tenant.MailboxID, f filter) ([]thread, error) {
 	if f.Number != "" {
 		t, err := selectThreadByNumber(ctx, tx, who.Tenant, f.Number)
-		if errors.Is(err, fault.NotFound) || err == nil && !slices.Contains(who.Mailboxes, t.Mailbox) {
+		if errors.Is(err, fault.NotFound) || err == nil && (t.Deleting || !slices.Contains(who.Mailboxes, t.Mailbox)) {
 			return nil, nil
 		}
 		if err != nil {
@@ -236,8 +236,8 @@ func selectInbox(ctx context.Context, tx *db.Tx, who account.Actor, box tenant.M
 	if f.Order == dueFirst {
 		key = "due_at"
 	}
-	where := []string{"tenant_id = $1", "mailbox_id = $2"}
-	args := []any{string(who.Tenant), string(box)}
+	where := []string{"tenant_id = $1", "mailbox_id = $2", "deleting = $3"}
+	args := []any{string(who.Tenant), string(box), false}
 	add := func(cond string, v any) {
 		args = append(args, v)
 		where = append(where, strings.ReplaceAll(cond, "?", "$"+strconv.Itoa(len(args))))
@@ -414,9 +414,9 @@ func countBox(ctx context.Context, tx *db.Tx, of tenant.ID, box tenant.MailboxID
 	}, `
 select assignee, count(*), sum(case when unread = $3 then 1 else 0 end), sum(case when due_at < $4 and state <> 'waiting' then 1 else 0 end)
 from mailbox_threads
-where tenant_id = $1 and mailbox_id = $2 and state <> 'closed'
+where tenant_id = $1 and mailbox_id = $2 and state <> 'closed' and deleting = $5
 group by assignee
-order by assignee`, string(of), string(box), true, db.Millis(startOfDay(tx.Now)))
+order by assignee`, string(of), string(box), true, db.Millis(startOfDay(tx.Now)), false)
 	b := boxCount{byPerson: map[string]int{}}
 	for _, r := range rows {
 		b.Open += r.open

@@ -219,6 +219,13 @@ func (s *Service) post(ctx context.Context, m mail.Message) error {
 // carried over.
 func (s *Service) runSettle(ctx context.Context, j jobs.Job) error {
 	of, id, _ := strings.Cut(j.Ref, ":")
+	row, err := s.threadOf(ctx, tenant.ID(of), id)
+	if err != nil && !errors.Is(err, fault.NotFound) {
+		return err
+	}
+	if row.Deleting {
+		return s.finishDeletion(ctx, row.Tenant, id, "job:"+jobSettle)
+	}
 	states, err := s.Vault.State(ctx, of, []string{id})
 	if err != nil {
 		return fmt.Errorf("mailbox: settle %s: %w", id, err)

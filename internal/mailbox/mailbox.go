@@ -137,6 +137,7 @@ type thread struct {
 	Files      int
 	SizeClass  int
 	Withdrawal bool
+	Deleting   bool // a clerk has said so: it takes nothing more in
 	First      string
 	Received   time.Time
 	Changed    time.Time

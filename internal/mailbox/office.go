@@ -48,10 +48,11 @@ type openFile struct {
 }
 
 // mine loads a thread for a clerk. A thread of another tenant or of a mailbox
-// that the clerk is no member of is NotFound, exactly as one that never was.
+// that the clerk is no member of is NotFound, exactly as one that never was;
+// one that is being deleted is NotFound already.
 // This is the list's rule; what keeps content closed is the vault.
 func mine(ctx context.Context, tx *db.Tx, who account.Actor, id string) (thread, error) {
-	t, err := selectThread(ctx, tx, who.Tenant, id)
+	t, err := selectReceiving(ctx, tx, who.Tenant, id)
 	if err != nil {
 		return thread{}, err
 	}

@@ -56,7 +56,7 @@ func threads() personal.Store {
 		{Name: "withdrawal", Category: personal.Behaviour},
 		{Name: "received_at", Category: personal.Behaviour},
 		{Name: "assignee", Category: personal.Employment},
-	}, "tenant_id", "mailbox_id", "state", "unread", "files", "size_class", "changed_at", "due_at", "closed_at", "version")
+	}, "tenant_id", "mailbox_id", "state", "unread", "files", "size_class", "deleting", "changed_at", "due_at", "closed_at", "version")
 	s.Subjects = append(s.Subjects, personal.Subject{Role: personal.Staff, Where: "tenant_id = $1 and assignee = $2"})
 	s.Erase = append(s.Erase, personal.Erasure{Role: personal.Staff, Act: personal.Blank, Columns: []string{"assignee"}})
 	s.Retention = personal.Retention{HumanDecides: "mailbox.privacy.retention"}

@@ -30,8 +30,8 @@ func Migrations() db.Migrations {
 func insertThread(ctx context.Context, tx *db.Tx, t thread, submit []byte) (bool, error) {
 	n, err := tx.Exec(ctx, `
 insert into mailbox_threads (id, tenant_id, mailbox_id, topic_id, number, submit_id, state, unread, assignee, reply_way,
-  notice, files, size_class, withdrawal, first_id, received_at, changed_at, due_at, closed_at, version)
-values ($1, $2, $3, $4, $5, $6, 'new', $7, '', $8, $9, $10, $11, $12, $13, $14, $14, $15, 0, 1)
+  notice, files, size_class, withdrawal, deleting, first_id, received_at, changed_at, due_at, closed_at, version)
+values ($1, $2, $3, $4, $5, $6, 'new', $7, '', $8, $9, $10, $11, $12, $12, $13, $14, $14, $15, 0, 1)
 on conflict do nothing`,
 		t.ID, string(t.Tenant), string(t.Mailbox), t.Topic, t.Number, submit, true, string(t.Reply),
 		t.Notice, t.Files, t.SizeClass, false, t.First, db.Millis(tx.Now), db.Millis(t.Due))
@@ -39,13 +39,13 @@ on conflict do nothing`,
 }
 
 const threadColumns = `id, tenant_id, mailbox_id, topic_id, number, state, unread, assignee, reply_way, notice, files,
-  size_class, withdrawal, first_id, received_at, changed_at, due_at, closed_at, version`
+  size_class, withdrawal, deleting, first_id, received_at, changed_at, due_at, closed_at, version`
 
 func scanThread(r db.Scanner) (thread, error) {
 	var t thread
 	var received, changed, due, closed int64
 	err := r.Scan(&t.ID, &t.Tenant, &t.Mailbox, &t.Topic, &t.Number, &t.State, &t.Unread, &t.Assignee, &t.Reply, &t.Notice,
-		&t.Files, &t.SizeClass, &t.Withdrawal, &t.First, &received, &changed, &due, &closed, &t.Version)
+		&t.Files, &t.SizeClass, &t.Withdrawal, &t.Deleting, &t.First, &received, &changed, &due, &closed, &t.Version)
 	t.Received, t.Changed, t.Due = db.Time(received), db.Time(changed), db.Time(due)
 	if closed != 0 {
 		t.Closed = db.Time(closed)
@@ -60,13 +60,21 @@ from mailbox_threads
 where tenant_id = $1 and id = $2`, string(of), id))
 }
 
-// selectThreadIDs returns ids of threads in order, beginning after one.
-func selectThreadIDs(ctx context.Context, tx *db.Tx, of tenant.ID, after string, limit int) ([]string, error) {
-	return db.Collect(ctx, tx, func(r db.Scanner) (id string, err error) {
-		err = r.Scan(&id)
-		return id, err
-	}, `
-select id
+// selectReceiving is selectThread for who wants to add something. A thread that
+// is being deleted is NotFound, as it will be in a moment: what came in now
+// would be destroyed unread.
+func selectReceiving(ctx context.Context, tx *db.Tx, of tenant.ID, id string) (thread, error) {
+	t, err := selectThread(ctx, tx, of, id)
+	if err == nil && t.Deleting {
+		return thread{}, fmt.Errorf("thread %s is being deleted: %w", id, fault.NotFound)
+	}
+	return t, err
+}
+
+// selectThreads returns threads by id, beginning after one.
+func selectThreads(ctx context.Context, tx *db.Tx, of tenant.ID, after string, limit int) ([]thread, error) {
+	return db.Collect(ctx, tx, scanThread, `
+select `+threadColumns+`
 from mailbox_threads
 where tenant_id = $1 and id > $2
 order by id
@@ -97,10 +105,10 @@ func saveThread(ctx context.Context, tx *db.Tx, t thread) error {
 	n, err := tx.Exec(ctx, `
 update mailbox_threads
 set mailbox_id = $3, topic_id = $4, state = $5, unread = $6, assignee = $7, notice = $8, files = $9, size_class = $10,
-  withdrawal = $11, due_at = $12, closed_at = $13, changed_at = $14, version = version + 1
+  withdrawal = $11, due_at = $12, closed_at = $13, changed_at = $14, deleting = $16, version = version + 1
 where tenant_id = $1 and id = $2 and version = $15`,
 		string(t.Tenant), t.ID, string(t.Mailbox), t.Topic, string(t.State), t.Unread, t.Assignee, t.Notice, t.Files,
-		t.SizeClass, t.Withdrawal, db.Millis(t.Due), closed, db.Millis(tx.Now), t.Version)
+		t.SizeClass, t.Withdrawal, db.Millis(t.Due), closed, db.Millis(tx.Now), t.Version, t.Deleting)
 	if err != nil {
 		return err
 	}

@@ -328,6 +328,8 @@ func (v *forwardView) fill(r *http.Request, t *tenant.Tenant, th thread) {
 // deletePageView says what goes.
 type deletePageView struct {
 	ID, Title, Number string
+	Version, Held     string
+	Changed, Unread   string // what is new; that something is unread
 	What              []ui.Pair
 	Grounds           []ui.Option
 	Withdrawal        bool
@@ -335,7 +337,7 @@ type deletePageView struct {
 	GroundError       string
 }
 
-func (s *Service) deleteView(r *http.Request, who account.Actor, id string, wrong fieldErrors) (deletePageView, error) {
+func (s *Service) deleteView(r *http.Request, who account.Actor, id string, form deleteForm) (deletePageView, error) {
 	ctx := r.Context()
 	n, th, err := s.contents(ctx, who, id)
 	if err != nil {
@@ -343,7 +345,8 @@ func (s *Service) deleteView(r *http.Request, who account.Actor, id string, wron
 	}
 	v := deletePageView{
 		ID: id, Number: th.Number, Title: i18n.T(ctx, "mailbox.staff.delete.title"), Withdrawal: th.Withdrawal,
-		Errors: wrong.summary(r), GroundError: wrong.of(r, "grund"),
+		Errors: form.Wrong.summary(r), GroundError: form.Wrong.of(r, "grund"),
+		Version: strconv.Itoa(th.Version), Held: strconv.Itoa(n.Messages + n.Notes),
 		What: []ui.Pair{
 			{Key: i18n.T(ctx, "mailbox.staff.fact.number"), Text: th.Number},
 			{Key: i18n.T(ctx, "mailbox.staff.delete.messages"), Text: i18n.Number(ctx, int64(n.Messages))},
@@ -351,9 +354,18 @@ func (s *Service) deleteView(r *http.Request, who account.Actor, id string, wron
 			{Key: i18n.T(ctx, "mailbox.staff.delete.files"), Text: i18n.Number(ctx, int64(n.Files))},
 		},
 	}
+	if th.Unread {
+		v.Unread = i18n.T(ctx, "mailbox.staff.delete.unread")
+	}
+	if form.Changed {
+		v.Changed = i18n.T(ctx, "mailbox.staff.delete.changed")
+		if added := n.Messages + n.Notes - form.Held; added > 0 {
+			v.Changed = i18n.T(ctx, "mailbox.staff.delete.added", "n", added)
+		}
+	}
 	for _, g := range grounds() {
 		v.Grounds = append(v.Grounds, ui.Option{
-			Value: g, Label: i18n.T(ctx, "mailbox.staff.ground."+g), Selected: th.Withdrawal && g == "zurueckgezogen",
+			Value: g, Label: i18n.T(ctx, "mailbox.staff.ground."+g), Selected: g == form.Ground || form.Ground == "" && th.Withdrawal && g == "zurueckgezogen",
 		})
 	}
 	return v, nil

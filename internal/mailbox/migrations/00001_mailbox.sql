@@ -14,6 +14,7 @@ create table mailbox_threads (
   files        {int} not null,
   size_class   {int} not null,
   withdrawal   {bool} not null,
+  deleting     {bool} not null,
   first_id     text not null,
   received_at  {int} not null,
   changed_at   {int} not null,
