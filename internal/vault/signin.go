@@ -35,27 +35,43 @@ const (
 )
 
 // SignIn checks a proof and issues a grant. Every wrong part is fault.Denied and costs the same, unknown logins too. After three
-// failures from one origin the next attempt must wait, at most 60 s (fault.TooMany); so must everybody while the queue for the two
-// argon2 slots is full. An OTP is accepted once.
+// failures with one login from one origin, or twenty from one origin with any logins, the next attempt there must wait, at most
+// 60 s (fault.TooMany). So must everybody while the queue for the two argon2 slots is full, and an origin that has filled its share
+// of it. An OTP is accepted once.
 func (v *Vault) SignIn(ctx context.Context, p Proof) (Grant, error) {
 	if v.closed.Load() {
 		return Grant{}, gone("sign in")
 	}
 	key := v.loginKey(p.Tenant, p.Login)
-	undo, ok := v.slow.attempt(slowKey("login", key, p.Origin))
+	undo, ok := v.slowSignIn(key, p.Origin)
 	if !ok {
 		return Grant{}, fmt.Errorf("vault: sign in: slowed down: %w", fault.TooMany)
 	}
 	g, err := v.verify(ctx, p, key)
+	if !errors.Is(err, fault.Denied) {
+		undo() // right, or neither right nor wrong
+	}
 	if err != nil {
-		if !errors.Is(err, fault.Denied) {
-			undo() // neither right nor wrong
-		}
 		return Grant{}, fmt.Errorf("vault: sign in: %w", err)
 	}
 	v.slow.forget(slowKey("login", key, p.Origin))
 	v.slow.forget(slowKey("otp", key, ""))
 	return v.describe(ctx, v.grants.issue(*g), g)
+}
+
+// slowSignIn counts an attempt with the login and at its origin. Whoever tries one password with many logins meets the second
+// count; the right password of one of them does not clear it.
+func (v *Vault) slowSignIn(key []byte, origin string) (undo func(), ok bool) {
+	login, ok := v.slow.attempt(slowKey("login", key, origin), slowLogin)
+	if !ok || origin == "" {
+		return login, ok
+	}
+	all, ok := v.slow.attempt(slowKey("origin", nil, origin), slowOrigin)
+	if !ok {
+		login()
+		return nil, false
+	}
+	return func() { login(); all() }, true
 }
 
 // verify does the same for known and unknown logins: one look-up, one argon2, one TOTP.
@@ -86,7 +102,7 @@ func (v *Vault) verify(ctx context.Context, p Proof, key []byte) (*grant, error)
 	} else {
 		known = false
 	}
-	right, err := v.checkPassword(ctx, phc, p.Password)
+	right, err := v.checkPassword(ctx, phc, p.Password, p.Origin)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +115,7 @@ func (v *Vault) verify(ctx context.Context, p Proof, key []byte) (*grant, error)
 	if row.secondFactor {
 		// Only who knows the password comes here, so slowing the account down locks nobody else out. The answer does not tell
 		// that the password was right.
-		if undo, ok := v.slow.attempt(slowKey("otp", key, "")); !ok {
+		if undo, ok := v.slow.attempt(slowKey("otp", key, ""), slowLogin); !ok {
 			return nil, fault.Denied
 		} else if factor {
 			undo()
@@ -139,23 +155,30 @@ func foldLogin(login string) string { return strings.ToLower(strings.TrimSpace(l
 
 // Passwords.
 
-// slot waits for one of the two argon2 slots; the caller releases it. 64 MiB each would otherwise be a way to fill the memory.
-func (v *Vault) slot(ctx context.Context) (release func(), err error) {
-	if v.queued.Add(1) > int64(v.cfg.SignInQueue+cap(v.argon)) {
+// slot waits for one of the two argon2 slots; the caller releases it. 64 MiB each would otherwise be a way to fill the memory. One
+// origin has a quarter of the places, so that a single network cannot turn everybody else away; "" is not counted.
+func (v *Vault) slot(ctx context.Context, origin string) (release func(), err error) {
+	places := v.cfg.SignInQueue + cap(v.argon)
+	if v.queued.Add(1) > int64(places) {
 		v.queued.Add(-1)
 		return nil, fmt.Errorf("argon2 queue is full: %w", fault.TooMany)
 	}
+	leave := func() { v.slow.leave(origin); v.queued.Add(-1) }
+	if !v.slow.enter(origin, max(2, places/4)) {
+		v.queued.Add(-1)
+		return nil, fmt.Errorf("share of the argon2 queue is full: %w", fault.TooMany)
+	}
 	select {
 	case v.argon <- struct{}{}:
-		return func() { <-v.argon; v.queued.Add(-1) }, nil
+		return func() { <-v.argon; leave() }, nil
 	case <-ctx.Done():
-		v.queued.Add(-1)
+		leave()
 		return nil, ctx.Err()
 	}
 }
 
-func (v *Vault) checkPassword(ctx context.Context, phc []byte, password string) (bool, error) {
-	release, err := v.slot(ctx)
+func (v *Vault) checkPassword(ctx context.Context, phc []byte, password, origin string) (bool, error) {
+	release, err := v.slot(ctx, origin)
 	if err != nil {
 		return false, err
 	}
@@ -233,33 +256,70 @@ func totpURL(login string, seed []byte) (secret, link string) {
 // Slow-down.
 
 const (
-	slowFree  = 3 // failures without a wait
 	slowMax   = 60 * time.Second
 	slowTTL   = 15 * time.Minute // a failure counts so long
 	slowLimit = 50_000           // entries; memory stays bounded under a flood
 )
 
+// slowRule is how much a key may fail before it must wait.
+type slowRule struct {
+	free int           // failures without a wait
+	leak time.Duration // one failure is forgotten each; 0 for none before slowTTL
+}
+
+var (
+	slowLogin = slowRule{free: 3}
+	// A town hall stands behind one address: its people may mistype one password a minute all day.
+	slowOrigin = slowRule{free: 20, leak: time.Minute}
+)
+
 type slowdown struct {
-	now func() time.Time
-	mu  sync.Mutex
-	all map[string]*failures
+	now  func() time.Time
+	mu   sync.Mutex
+	all  map[string]*failures
+	line map[string]int // sign-ins that hold or await an argon2 slot, by origin
 }
 
 type failures struct {
-	n     int
-	last  time.Time
-	until time.Time
+	n      int
+	last   time.Time
+	until  time.Time
+	leaked time.Time // up to here failures were forgotten
 }
 
 func slowKey(kind string, account []byte, origin string) string {
 	return canonical(kind, string(account), origin)
 }
 
-func (s *slowdown) init(now func() time.Time) { s.now, s.all = now, map[string]*failures{} }
+func (s *slowdown) init(now func() time.Time) {
+	s.now, s.all, s.line = now, map[string]*failures{}, map[string]int{}
+}
+
+// enter takes one of the places of an origin.
+func (s *slowdown) enter(origin string, most int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if origin == "" {
+		return true
+	}
+	if s.line[origin] >= most {
+		return false
+	}
+	s.line[origin]++
+	return true
+}
+
+func (s *slowdown) leave(origin string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.line[origin]--; s.line[origin] <= 0 {
+		delete(s.line, origin)
+	}
+}
 
 // attempt counts an attempt as failed before it is made, so that parallel ones cannot outrun the count. ok is false while the key
 // must wait. undo takes the attempt back.
-func (s *slowdown) attempt(key string) (undo func(), ok bool) {
+func (s *slowdown) attempt(key string, rule slowRule) (undo func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
@@ -271,17 +331,22 @@ func (s *slowdown) attempt(key string) (undo func(), ok bool) {
 				break
 			}
 		}
-		f = &failures{}
+		f = &failures{leaked: now}
 		s.all[key] = f
 	}
 	if now.Before(f.until) {
 		return nil, false
 	}
+	if rule.leak > 0 {
+		gone := now.Sub(f.leaked) / rule.leak
+		f.leaked = f.leaked.Add(gone * rule.leak)
+		f.n = max(0, f.n-max(0, int(gone)))
+	}
 	before := *f
 	f.n++
 	f.last = now
-	if f.n >= slowFree {
-		f.until = now.Add(min(slowMax, time.Second<<min(f.n-slowFree, 6)))
+	if f.n >= rule.free {
+		f.until = now.Add(min(slowMax, time.Second<<min(f.n-rule.free, 6)))
 	}
 	return func() {
 		s.mu.Lock()

@@ -147,7 +147,7 @@ func badPassword(p string) (fault.Field, bool) {
 }
 
 func (v *Vault) newPassword(ctx context.Context, password string) ([]byte, error) {
-	release, err := v.slot(ctx)
+	release, err := v.slot(ctx, "")
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base32"
 	"strconv"
 	"strings"
@@ -136,6 +137,89 @@ func TestSignIn_SlowDown(t *testing.T) {
 		w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "bau", Password: "wrong", Origin: "attacker"})
 	}
 	got(w.SignIn(t.Context(), good))(t) // the owner comes from elsewhere and is not held up
+}
+
+// TestSignIn_Spraying tries one password with many logins from one network.
+func TestSignIn_Spraying(t *testing.T) {
+	w := newWorld(t)
+	const origin = "one network"
+	slowed := 0
+	spray := func(n int) {
+		_, err := w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "person" + strconv.Itoa(n), Password: "Sommer2026!", Origin: origin})
+		if fault.KindOf(err) == fault.TooMany {
+			slowed++
+		} else {
+			wantErr(t, err, fault.Denied)
+		}
+	}
+	for n := range 300 {
+		spray(n)
+	}
+	if slowed != 280 {
+		t.Errorf("%d of 300 attempts in one second were slowed down, want 280", slowed)
+	}
+	bau := vault.Proof{Tenant: town, Login: "bau", Password: vaulttest.Password("bau"), Origin: origin}
+	_, err := w.SignIn(t.Context(), bau)
+	wantErr(t, err, fault.TooMany)
+	bau.Origin = "home"
+	got(w.SignIn(t.Context(), bau))(t) // the owner from elsewhere
+
+	// The right password of one login does not clear the count of the network.
+	w.clock.add(time.Second)
+	bau.Origin = origin
+	got(w.SignIn(t.Context(), bau))(t)
+	slowed = 0
+	for n := range 3600 / 10 {
+		w.clock.add(10 * time.Second)
+		spray(n)
+	}
+	if tried := 360 - slowed; tried > 80 {
+		t.Errorf("%d attempts in an hour, want about one a minute", tried)
+	}
+
+	// A town hall in which somebody mistypes a password every minute works on.
+	w.clock.add(time.Hour)
+	for n := range 120 {
+		_, err := w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "person" + strconv.Itoa(n), Password: "vertippt", Origin: origin})
+		wantErr(t, err, fault.Denied)
+		for range 3 {
+			w.clock.add(20 * time.Second)
+			got(w.SignIn(t.Context(), bau))(t)
+		}
+	}
+}
+
+// TestSignIn_QueueShare: one network cannot take all places in the queue.
+func TestSignIn_QueueShare(t *testing.T) {
+	w := newWorldWith(t, vault.Config{SignInQueue: 14}) // and two slots: four places for each network
+	give := w.HoldArgon()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // only so that a queue without a bound fails and does not hang
+	defer cancel()
+	greedy, owner := make(chan error, 18), make(chan error, 1)
+	sign := func(origin string, to chan<- error) {
+		_, err := w.SignIn(ctx, vault.Proof{Tenant: town, Login: "bau", Password: vaulttest.Password("bau"), Origin: origin})
+		to <- err
+	}
+	for range cap(greedy) {
+		go func() {
+			_, err := w.SignIn(ctx, vault.Proof{Tenant: town, Login: rand.Text(), Password: "Sommer2026!", Origin: "attacker"})
+			greedy <- err
+		}()
+	}
+	for range cap(greedy) - 4 {
+		wantErr(t, <-greedy, fault.TooMany)
+	}
+	go sign("home", owner)
+	give()
+	if err := <-owner; err != nil {
+		t.Errorf("the owner from elsewhere is turned away: %v", err)
+	}
+	for range 4 {
+		wantErr(t, <-greedy, fault.Denied)
+	}
+	if n := w.Queued(); n != 0 {
+		t.Errorf("%d places are not given back", n)
+	}
 }
 
 func TestSignIn_OTPGuessing(t *testing.T) {
