@@ -133,19 +133,35 @@ func (s *Service) citizenKeys(ctx context.Context, of tenant.ID, c collected) (m
 	return keys, nil
 }
 
+// maxThread is how many messages a thread may have before its sender has to
+// begin a new one. A page shows the first thousand; the rest is room for the
+// office to answer.
+const maxThread = 900
+
 // writeAgain stores another letter of the citizen in the thread that their
-// code has opened. The same draft sent twice stores one letter.
+// code has opened. The same draft sent twice stores one letter; when that one
+// says something else, the error is errOlder.
 func (s *Service) writeAgain(ctx context.Context, of tenant.ID, c collected, d draft, body string) error {
+	if err := s.lostUploads(ctx, d.Files); err != nil {
+		return fmt.Errorf("mailbox: write again: %w", err)
+	}
 	m := sealMessage(of, c.Thread, d.Message, fromCitizen, d.key(), body, d.Files)
 	m.card = sealPart(d.key(), of, m.ID, "card", encode(card{}))
 	now := s.Now()
+	var fresh bool
 	err := s.updateRetrying(ctx, func(tx *db.Tx) error {
 		t, err := selectReceiving(ctx, tx, of, c.Thread)
 		if err != nil {
 			return err
 		}
-		fresh, err := insertMessage(ctx, tx, m)
-		if err != nil || !fresh {
+		if fresh, err = insertMessage(ctx, tx, m); err != nil || !fresh {
+			return err
+		}
+		n, err := countMessages(ctx, tx, of, c.Thread)
+		if err == nil && n > maxThread {
+			err = fault.Fields(fault.Field{Name: "body", Key: "mailbox.error.thread.full"})
+		}
+		if err != nil {
 			return err
 		}
 		box, err := s.sealBox(of, t.Mailbox, vault.Letter{Thread: c.Thread, Message: m.ID, K: d.key()}, now)
@@ -166,12 +182,18 @@ func (s *Service) writeAgain(ctx context.Context, of tenant.ID, c collected, d d
 		if err := saveThread(ctx, tx, t); err != nil {
 			return err
 		}
-		s.counts.forget(of, t.Mailbox)
+		s.recount(tx, of, t.Mailbox)
 		return journal.Record(ctx, tx, journal.Entry{
 			Tenant: string(of), Actor: "citizen", Action: "letter.added", Object: c.Thread,
 			Detail: map[string]string{"message": m.ID},
 		})
 	})
+	if err == nil && !fresh {
+		m, err = s.storedMessage(ctx, of, c.Thread, d.Message)
+		if _, same := sameText(d.key(), m, body, d.Files); err == nil && !same {
+			err = errOlder
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("mailbox: write again: %w", err)
 	}
@@ -201,7 +223,7 @@ func (s *Service) askWithdrawal(ctx context.Context, of tenant.ID, c collected) 
 		if err := saveThread(ctx, tx, t); err != nil {
 			return err
 		}
-		s.counts.forget(of, t.Mailbox)
+		s.recount(tx, of, t.Mailbox)
 		if err := s.tellOffice(ctx, tx, t); err != nil {
 			return err
 		}

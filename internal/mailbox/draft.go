@@ -12,7 +12,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"poststelle/internal/blob"
 	"poststelle/internal/fault"
@@ -42,6 +41,9 @@ type draft struct {
 	// not zero nobody knows whether the files belong to a stored letter, so
 	// that neither the end of the session nor another tab may remove them.
 	Sending int `json:"sending,omitempty"`
+	// Unsure remembers that an attempt to store it ended without an answer:
+	// the letter may be stored as it was then.
+	Unsure bool `json:"unsure,omitempty"`
 }
 
 // draftPrefix is the beginning of the session keys that hold drafts.
@@ -153,19 +155,83 @@ func (s *Service) forgetDraft(key string, value []byte) {
 	}
 	d, err := decodeDraft(value)
 	if err != nil || d.Sent != nil || d.Sending > 0 {
-		return // what was being sent is left to the sweep, which knows what is attached
+		return // what is being sent is left to its request, or to the sweep
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	s.dropUploads(ctx, d.Files)
+	s.dropSoon(context.Background(), d.Files)
 }
 
+// dropUploads removes files of a draft, except those that a stored letter uses.
 func (s *Service) dropUploads(ctx context.Context, files []upload) {
+	ids := make([]blob.ID, 0, len(files))
 	for _, f := range files {
-		if err := s.Blobs.Delete(ctx, f.Blob); err != nil {
-			s.Log.Warn("upload of an unsent letter not removed yet", "blob", string(f.Blob), "kind", fault.KindOf(err).Error())
+		ids = append(ids, f.Blob)
+	}
+	if err := s.Refs.Discard(ctx, ids...); err != nil {
+		s.Log.Warn("uploads of an unsent letter not removed yet", "count", len(ids), "kind", fault.KindOf(err).Error())
+	}
+}
+
+// sending runs store for a draft that is marked meanwhile: no other tab and no
+// end of the session takes its files away. After an error that leaves it open
+// whether the letter was stored, the draft stays marked as Unsure; it can be
+// changed and sent again, and store finds out. Store must stop at a draft that
+// is sent already.
+func sending(sess *web.Session, id string, store func(draft) error) (draft, error) {
+	d, err := changeDraft(sess, id, func(d *draft) error { d.Sending++; return nil })
+	if err != nil {
+		return d, err
+	}
+	err = store(d)
+	after, keepErr := changeDraft(sess, id, func(d *draft) error {
+		d.Sending = max(0, d.Sending-1)
+		d.Unsure = d.Unsure || err != nil && outcomeUnknown(err)
+		return nil
+	})
+	if keepErr == nil {
+		d = after
+	}
+	return d, err
+}
+
+// outcomeUnknown reports whether a letter may have been stored in spite of the
+// error. What was refused before the commit was not.
+func outcomeUnknown(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Conflict, fault.NotFound, fault.Denied, fault.Invalid, fault.TooMany, fault.TooLarge:
+		return false
+	}
+	return true
+}
+
+// lostUploads says which files of a draft the store has no longer. A letter is
+// never confirmed with a file that is not there.
+func (s *Service) lostUploads(ctx context.Context, files []upload) error {
+	var wrong []fault.Field
+	for _, f := range files {
+		_, err := s.Blobs.Stat(ctx, f.Blob)
+		switch {
+		case err == nil:
+		case !errors.Is(err, fault.NotFound):
+			return err
+		default:
+			wrong = append(wrong, fault.Field{Name: "files", Key: "mailbox.error.files.lost", Args: []any{"name", f.Name}})
 		}
 	}
+	return fault.Fields(wrong...)
+}
+
+// withoutLost takes the files out of a draft that the store has no longer.
+func (s *Service) withoutLost(ctx context.Context, sess *web.Session, d draft) (draft, error) {
+	lost := map[string]bool{}
+	for _, f := range d.Files {
+		if _, err := s.Blobs.Stat(ctx, f.Blob); errors.Is(err, fault.NotFound) {
+			lost[f.Part] = true
+		}
+	}
+	return changeDraft(sess, d.ID, func(d *draft) error {
+		d.Files = slices.DeleteFunc(d.Files, func(f upload) bool { return lost[f.Part] })
+		return nil
+	})
 }
 
 // receive streams one uploaded file into the blob store, sealed under the

@@ -56,30 +56,48 @@ func (s *Service) postSend(w http.ResponseWriter, r *http.Request) error {
 // the check page comes back with everything on it.
 func (s *Service) sendDraft(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, d draft) error {
 	sess := web.SessionOf(r)
-	d, err := changeDraft(sess, d.ID, func(d *draft) error { d.Sending++; return nil })
-	if err != nil {
-		return err
-	}
-	done, _, err := s.send(r.Context(), t, d.letter(t), letterKeys{
-		Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key(),
-	})
-	_, keepErr := changeDraft(sess, d.ID, func(d *draft) error {
-		d.Sending--
-		if err == nil && (d.Sent == nil || d.Sent.Receipt == "") {
-			// The text is the office's now; the confirmation needs none of it.
-			d.Sent, d.Values, d.Files = &done, map[string]string{}, nil
+	var done sent
+	d, err := sending(sess, d.ID, func(d draft) (err error) {
+		if d.Sent != nil { // by a request a moment ago
+			done = *d.Sent
+			return nil
 		}
-		return nil
+		done, _, err = s.send(r.Context(), t, d.letter(t), letterKeys{
+			Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key(),
+		})
+		return err
 	})
-	if err == nil && keepErr != nil {
-		// The session ended meanwhile; the letter is stored all the same.
-		return s.confirmAnew(w, r, t, done, seal.Token(d.Token))
+	if len(fault.FieldsOf(err)) > 0 { // a file is gone from the store
+		in := stepInput{Tenant: t, Draft: d, Step: stepFiles, Errors: fault.FieldsOf(err)}
+		if in.Draft, err = s.withoutLost(r.Context(), sess, d); err != nil {
+			return err
+		}
+		return s.renderStep(w, r, http.StatusUnprocessableEntity, in)
 	}
 	if err != nil {
 		s.Log.Error("letter not stored", "id", web.RequestID(r.Context()), "tenant", string(t.ID), "kind", fault.KindOf(err).Error(), "error", err)
 		return s.renderStep(w, r, http.StatusServiceUnavailable, stepInput{Tenant: t, Draft: d, Step: stepCheck, Unsent: true})
 	}
+	if _, err := changeDraft(sess, d.ID, func(d *draft) error { d.confirm(done); return nil }); err != nil {
+		// The session ended meanwhile; the letter is stored all the same.
+		return s.confirmAnew(w, r, t, done, seal.Token(d.Token))
+	}
+	s.dropSoon(r.Context(), d.Files) // those of them that did not become part of the letter
 	return web.Redirect(w, r, "/nachricht/gesendet?e="+d.ID)
+}
+
+// confirm turns a draft into its confirmation. The text is the office's now and
+// goes, unless the letter is stored with an older one.
+func (d *draft) confirm(done sent) {
+	if d.Sent != nil && (d.Sent.Older || !done.Older) {
+		return
+	}
+	d.Sent, d.Files, d.Unsure = &done, nil, false
+	body := d.Values["body"]
+	d.Values = map[string]string{}
+	if done.Older {
+		d.Values["body"] = body
+	}
 }
 
 // sendAgain answers a check page whose session is gone: with the confirmation

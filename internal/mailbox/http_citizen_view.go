@@ -361,6 +361,10 @@ type sentView struct {
 	QRHref   string
 	TextHref string
 	Action   string
+	// Older is set when the letter is stored as it was first sent: Stored is
+	// that text, Changed the one that was sent last.
+	Older           bool
+	Stored, Changed string
 }
 
 func (s *Service) sentView(r *http.Request, t *tenant.Tenant, d draft) sentView {
@@ -368,6 +372,7 @@ func (s *Service) sentView(r *http.Request, t *tenant.Tenant, d draft) sentView 
 	v := sentView{
 		Groups: strings.Split(code, "-"), Code: code, Number: d.Sent.Number, Due: d.Sent.Due, Reply: d.Sent.Reply,
 		Receipt: d.Sent.Receipt, Action: "/nachricht/gesendet?e=" + d.ID,
+		Older: d.Sent.Older, Stored: d.Sent.Stored, Changed: d.Values["body"],
 		QRHref: "/nachricht/gesendet/qr.svg?e=" + d.ID, TextHref: "/nachricht/gesendet/quittung.txt?e=" + d.ID,
 	}
 	if box, ok := t.Mailbox(d.Sent.Mailbox); ok {

@@ -286,15 +286,19 @@ func (s *Service) takeAgain(w http.ResponseWriter, r *http.Request, t *tenant.Te
 
 func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected, d draft, in collectedInput) error {
 	sess := web.SessionOf(r)
-	d, err := changeDraft(sess, d.ID, func(d *draft) error { d.Sending++; return nil })
-	if errors.Is(err, fault.NotFound) {
+	d, err := sending(sess, d.ID, func(d draft) error { return s.writeAgain(r.Context(), t.ID, c, d, in.Body) })
+	older := errors.Is(err, errOlder)
+	switch {
+	case older:
+	case errors.Is(err, fault.NotFound) && d.ID == "":
 		return web.Redirect(w, r, collectedPath("vorgang", c)+"&getan=antwort") // sent by a request a moment ago
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.writeAgain(r.Context(), t.ID, c, d, in.Body); err != nil {
-		_, _ = changeDraft(sess, d.ID, func(d *draft) error { d.Sending--; return nil }) // gone with its session
+	case len(fault.FieldsOf(err)) > 0:
+		in.Errors = append(in.Errors, fault.FieldsOf(err)...)
+		if _, err := s.withoutLost(r.Context(), sess, d); err != nil {
+			return err
+		}
+		return s.renderThread(w, r, http.StatusUnprocessableEntity, t, c, in)
+	case err != nil:
 		s.Log.Error("letter not stored", "id", web.RequestID(r.Context()), "tenant", string(t.ID), "kind", fault.KindOf(err).Error(), "error", err)
 		in.Alert = i18n.T(r.Context(), "mailbox.error.unsent.title") + " " + i18n.T(r.Context(), "mailbox.error.unsent.text")
 		return s.renderUnsent(w, r, t, in, d)
@@ -306,8 +310,13 @@ func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.
 		}
 	})
 	sess.Delete(draftPrefix + d.ID)
+	s.dropSoon(r.Context(), d.Files) // those of them that did not become part of the letter
 	if _, err := s.takeIn(r.Context()); err != nil {
 		s.wakeIntake() // the letter is stored; it will be shown once the vault has it
+	}
+	if older {
+		in.Alert = i18n.T(r.Context(), "mailbox.error.older.again")
+		return s.renderThread(w, r, http.StatusConflict, t, c, in)
 	}
 	return web.Redirect(w, r, collectedPath("vorgang", c)+"&getan=antwort")
 }
@@ -424,8 +433,17 @@ func (s *Service) postWithdrawal(w http.ResponseWriter, r *http.Request) error {
 func (s *Service) postForget(w http.ResponseWriter, r *http.Request) error {
 	if c, err := collectedOf(r); err == nil {
 		sess := web.SessionOf(r)
-		if d, err := loadDraft(sess, c.Draft); err == nil && d.Sending == 0 {
-			s.dropSoon(r.Context(), d.Files)
+		var files []upload
+		d, err := changeDraft(sess, c.Draft, func(d *draft) error {
+			files = nil
+			if d.Sending > 0 {
+				return fault.Conflict
+			}
+			files, d.Files = d.Files, nil
+			return nil
+		})
+		if err == nil {
+			s.dropSoon(r.Context(), files)
 			sess.Delete(draftPrefix + d.ID)
 		}
 		sess.Delete(collectedPrefix + c.ID)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,12 +60,24 @@ type sent struct {
 	At      time.Time        `json:"at"`
 	Due     time.Time        `json:"due"`
 	Receipt string           `json:"receipt,omitempty"`
+	// Older says that what is stored is not what was sent last; Stored is the
+	// text of it.
+	Older  bool   `json:"older,omitempty"`
+	Stored string `json:"stored,omitempty"`
 }
 
+// errOlder is the error for a message that was stored by an attempt whose
+// answer got lost, and was changed since: what is stored is the first version.
+var errOlder = fmt.Errorf("an older version is stored: %w", fault.Conflict)
+
 // send stores a letter and returns after the durable commit. The same token
-// sent twice stores one letter: the second call returns the first one's data
-// without a receipt, and known is true.
+// sent twice stores one letter: the second call returns the first one's data,
+// and known is true. When that letter says something else, the data are marked
+// as Older.
 func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letterKeys) (done sent, known bool, err error) {
+	if err := s.lostUploads(ctx, l.Files); err != nil {
+		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
+	}
 	now := s.Now()
 	number, err := s.numbers.next(ctx, s.DB, t.ID, now)
 	if err != nil {
@@ -114,8 +127,56 @@ func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letter
 	done = sentOf(th)
 	if !known {
 		done.Receipt = receipt
+		return done, false, nil
 	}
-	return done, known, nil
+	if err := s.compareStored(ctx, th, l, k, &done); err != nil {
+		return sent{}, true, fmt.Errorf("mailbox: send: %w", err)
+	}
+	return done, true, nil
+}
+
+// compareStored opens the letter that is stored for a token and notes in done
+// whether it is the one that was to be sent.
+func (s *Service) compareStored(ctx context.Context, th thread, l letter, k letterKeys, done *sent) error {
+	m, err := s.storedMessage(ctx, th.Tenant, th.ID, k.Message)
+	if err != nil {
+		return err
+	}
+	body, same := sameText(k.K, m, l.Body, l.Files)
+	c, cardErr := openCard(k.K.Derive("card"), m.Tenant, m.ID, m.card)
+	var reach contact
+	var reachErr error
+	if len(m.contact) > 0 {
+		reach, reachErr = openContact(k.K.Derive("contact"), m.Tenant, m.ID, m.contact)
+	}
+	same = same && cardErr == nil && reachErr == nil && reach == l.Contact && th.Reply == l.Reply &&
+		c == card{Subject: l.Subject, Sender: l.Contact.Name} && th.Mailbox == l.Mailbox.ID && th.Topic == l.Topic
+	if !same {
+		done.Older, done.Stored = true, body
+	}
+	if receipt, err := openPart(k.K, m.Tenant, m.ID, "receipt", m.receipt); err == nil {
+		done.Receipt = string(receipt)
+	}
+	return nil
+}
+
+// storedMessage reads one message of a thread, with its files.
+func (s *Service) storedMessage(ctx context.Context, of tenant.ID, threadID, id string) (m message, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		m, err = selectMessage(ctx, tx, of, threadID, id)
+		return err
+	})
+	return m, err
+}
+
+// sameText opens the text of a stored message and compares it and the files
+// with what was to be sent.
+func sameText(k seal.Key, m message, body string, files []upload) (stored string, same bool) {
+	plain, err := openPart(k, m.Tenant, m.ID, "body", m.body)
+	same = err == nil && string(plain) == body && slices.EqualFunc(m.files, files, func(f storedFile, u upload) bool {
+		return f.blob == u.Blob && f.part == u.Part
+	})
+	return string(plain), same
 }
 
 func sentOf(t thread) sent {
