@@ -104,8 +104,15 @@ type Staff struct {
 	Disabled bool
 }
 
-// AddStaff stores the verifiers in the vault, joins the mailboxes and keeps the
-// name. The enrolment holds the secret of the second factor: it is shown once.
+// AddStaff keeps the name, stores the verifiers in the vault and joins the
+// mailboxes. The enrolment holds the secret of the second factor: it is shown
+// once.
+//
+// The name comes first, so that nobody can sign in without one. What a crash
+// leaves in between can be mended: a name without a login goes with the next
+// AddStaff; a person without mailboxes, or whose secrets nobody saw, gets them
+// by Join, SetPassword and RenewSecondFactor. Their login is taken
+// (fault.Conflict), and the vault's audit says since when.
 func (a *Accounts) AddStaff(ctx context.Context, n NewStaff) (vault.Enrolment, error) {
 	n.Name = strings.TrimSpace(n.Name)
 	if n.Name == "" || len(n.Name) > 120 {
@@ -120,34 +127,79 @@ func (a *Accounts) AddStaff(ctx context.Context, n NewStaff) (vault.Enrolment, e
 			return vault.Enrolment{}, fmt.Errorf("account: add staff: mailbox %s/%s: %w", n.Tenant, m, fault.NotFound)
 		}
 	}
-	e, err := a.Vault.AddStaff(ctx, a.Console, vault.StaffSpec{
-		Tenant: string(n.Tenant), Login: n.Login, Password: n.Password, Role: string(n.Role), Mail: n.Mail, SecondFactor: n.SecondFactor,
-	})
-	if err != nil {
-		return vault.Enrolment{}, fmt.Errorf("account: add staff: %w", err)
-	}
-	for _, m := range n.Mailboxes {
-		if _, err := a.Vault.Join(ctx, a.Console, string(n.Tenant), e.Person, string(m)); err != nil {
-			return vault.Enrolment{}, fmt.Errorf("account: add staff: join %s: %w", m, err)
-		}
-	}
-	err = a.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := insertStaff(ctx, tx, n, e.Person); err != nil {
-			return err
-		}
-		if n.Notices {
-			for _, m := range n.Mailboxes {
-				if err := insertNotice(ctx, tx, n.Tenant, m, e.Person); err != nil {
-					return err
-				}
-			}
-		}
-		return journal.Record(ctx, tx, journal.Entry{Tenant: string(n.Tenant), Actor: "cli", Action: "staff.added", Object: e.Person})
-	})
+	e, err := a.addStaff(ctx, n, rand.Text())
 	if err != nil {
 		return vault.Enrolment{}, fmt.Errorf("account: add staff: %w", err)
 	}
 	return e, nil
+}
+
+func (a *Accounts) addStaff(ctx context.Context, n NewStaff, person string) (vault.Enrolment, error) {
+	if err := a.dropNameless(ctx, n.Tenant); err != nil {
+		return vault.Enrolment{}, err
+	}
+	err := a.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := insertStaff(ctx, tx, n, person); err != nil || !n.Notices {
+			return err
+		}
+		for _, m := range n.Mailboxes {
+			if err := insertNotice(ctx, tx, n.Tenant, m, person); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return vault.Enrolment{}, err
+	}
+	e, err := a.Vault.AddStaff(ctx, a.Console, vault.StaffSpec{
+		Tenant: string(n.Tenant), Login: n.Login, Password: n.Password, Role: string(n.Role), Mail: n.Mail, SecondFactor: n.SecondFactor,
+		Person: person,
+	})
+	if err != nil {
+		switch fault.KindOf(err) {
+		case fault.Invalid, fault.Conflict, fault.NotFound, fault.Denied, fault.TooMany:
+			// Refused for certain: the name goes again. After other errors the vault may have the person.
+			err = errors.Join(err, a.DB.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error { return deleteStaff(ctx, tx, n.Tenant, person) }))
+		}
+		return vault.Enrolment{}, err
+	}
+	for _, m := range n.Mailboxes {
+		if _, err := a.Vault.Join(ctx, a.Console, string(n.Tenant), person, string(m)); err != nil {
+			return vault.Enrolment{}, fmt.Errorf("join %s: %w", m, err)
+		}
+	}
+	return e, a.record(ctx, n.Tenant, "staff.added", person, nil)
+}
+
+// dropNameless removes names that no person in the vault bears: what a crash
+// between the two left. Another AddStaff may be under way, so only old ones go.
+func (a *Accounts) dropNameless(ctx context.Context, of tenant.ID) error {
+	people, err := a.Vault.Staff(ctx, a.Console, string(of))
+	if err != nil {
+		return err
+	}
+	return a.DB.Update(ctx, func(tx *db.Tx) error {
+		names, err := selectStaff(ctx, tx, of)
+		for _, s := range names {
+			if err != nil {
+				break
+			}
+			known := slices.ContainsFunc(people, func(p vault.Person) bool { return p.ID == s.Person })
+			if !known && !s.Disabled && tx.Now.Sub(s.Created) > time.Hour {
+				err = deleteStaff(ctx, tx, of, s.Person)
+			}
+		}
+		return err
+	})
+}
+
+// record writes what was done to a person, who did it from the command line,
+// into the journal.
+func (a *Accounts) record(ctx context.Context, of tenant.ID, action, person string, detail map[string]string) error {
+	return a.DB.Update(ctx, func(tx *db.Tx) error {
+		return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: "cli", Action: action, Object: person, Detail: detail})
+	})
 }
 
 // Disable ends a person's access at once, running sessions included: the vault
@@ -305,6 +357,9 @@ func (a *Accounts) actor(ctx context.Context, g vault.Grant) (Actor, error) {
 		who.Name, err = staffName(ctx, tx, who.Tenant, who.Person)
 		return err
 	})
+	if errors.Is(err, fault.NotFound) {
+		who.Name, err = g.Login, nil // the name is shown only; the vault says what the person may do
+	}
 	if err != nil {
 		return Actor{}, fmt.Errorf("account: name of %s: %w", g.Person, err)
 	}

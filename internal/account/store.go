@@ -29,6 +29,14 @@ values ($1, $2, $3, $4, $5, 0)`,
 	return err
 }
 
+func deleteStaff(ctx context.Context, tx *db.Tx, of tenant.ID, person string) error {
+	if err := deleteNotices(ctx, tx, of, person); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `delete from account_staff where tenant_id = $1 and id = $2`, string(of), person)
+	return err
+}
+
 func disableStaff(ctx context.Context, tx *db.Tx, of tenant.ID, person string) error {
 	_, err := tx.Exec(ctx, `
 update account_staff

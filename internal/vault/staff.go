@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -27,6 +28,7 @@ type StaffSpec struct {
 	Tenant, Login, Password, Role string
 	Mail                          string // address for notices to staff; may be ""
 	SecondFactor                  bool
+	Person                        string // id drawn by the caller (rand.Text), to be stored before the vault is asked; drawn here when ""
 }
 
 // Enrolment is shown to the new person once. The TOTP fields are empty without a second factor.
@@ -93,7 +95,7 @@ func (v *Vault) AddStaff(ctx context.Context, token string, s StaffSpec) (Enrolm
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("vault: add staff: %w", err)
 	}
-	row := staffRow{id: rand.Text(), role: s.Role, active: true, secondFactor: s.SecondFactor}
+	row := staffRow{id: cmp.Or(s.Person, rand.Text()), role: s.Role, active: true, secondFactor: s.SecondFactor}
 	e := Enrolment{Person: row.id}
 	seed := make([]byte, totpSeed)
 	if s.SecondFactor {

@@ -1,0 +1,129 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"poststelle/internal/account"
+	"poststelle/internal/db"
+	"poststelle/internal/fault"
+	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
+	"poststelle/internal/vault/vaulttest"
+)
+
+// crashing is a vault before or behind whose AddStaff the process ends.
+type crashing struct {
+	vault.Service
+	behind bool
+}
+
+func (c crashing) AddStaff(ctx context.Context, token string, s vault.StaffSpec) (vault.Enrolment, error) {
+	if c.behind {
+		if _, err := c.Service.AddStaff(ctx, token, s); err != nil {
+			return vault.Enrolment{}, err
+		}
+	}
+	panic("the process ends here")
+}
+
+func newClerk(login string) account.NewStaff {
+	return account.NewStaff{
+		Tenant: "musterstadt", Login: login, Name: "Jan Thoma", Password: vaulttest.Password(login), Role: account.Clerk,
+		Mailboxes: []tenant.MailboxID{"rathaus"}, Notices: true,
+	}
+}
+
+// crash adds a person and ends the process in the middle.
+func (o *office) crash(login string, behind bool) {
+	o.t.Helper()
+	c := o.accounts.Config
+	c.Vault = crashing{o.vault, behind}
+	defer func() {
+		if recover() == nil {
+			o.t.Error("the process did not end")
+		}
+	}()
+	_, err := account.New(c).AddStaff(o.t.Context(), newClerk(login))
+	o.t.Errorf("AddStaff() = %v", err)
+}
+
+func (o *office) names() int {
+	o.t.Helper()
+	list, err := o.accounts.List(o.t.Context(), "musterstadt")
+	o.must(err)
+	return len(list)
+}
+
+func TestAddStaff_CrashBeforeTheVault(t *testing.T) {
+	o := newOffice(t, false)
+	o.crash("thoma", false)
+	if _, err := o.accounts.AddStaff(t.Context(), newClerk("thoma")); err != nil {
+		t.Errorf("AddStaff() again = %v", err)
+	}
+	if n := o.names(); n != 2 {
+		t.Errorf("%d names, want 2: the one left may be of an AddStaff under way", n)
+	}
+	o.advance(2 * time.Hour)
+	if _, err := o.accounts.AddStaff(t.Context(), newClerk("weber")); err != nil {
+		t.Errorf("AddStaff() = %v", err)
+	}
+	if n := o.names(); n != 2 {
+		t.Errorf("%d names, want 2: the name without a login is gone", n)
+	}
+}
+
+// TestAddStaff_CrashBehindTheVault: the person signs in and every page opens; what
+// is missing can be added.
+func TestAddStaff_CrashBehindTheVault(t *testing.T) {
+	o := newOffice(t, false)
+	o.crash("thoma", true)
+	b := o.browser()
+	if p := signIn(b, "thoma", vaulttest.Password("thoma"), ""); p.Status != 200 || !strings.HasPrefix(p.Body, "Jan Thoma in []") {
+		t.Errorf("after the crash: %d %q", p.Status, p.Body)
+	}
+	if _, err := o.accounts.AddStaff(t.Context(), newClerk("thoma")); !errors.Is(err, fault.Conflict) {
+		t.Errorf("AddStaff() again = %v, want Conflict", err)
+	}
+	if n := o.names(); n != 1 {
+		t.Errorf("%d names, want 1", n)
+	}
+	people, err := o.vault.Staff(t.Context(), o.accounts.Console, "musterstadt")
+	o.must(err)
+	_, err = o.vault.Join(t.Context(), o.accounts.Console, "musterstadt", people[0].ID, "rathaus")
+	o.must(err)
+	if p := b.Get("/amt/eingang"); !strings.HasPrefix(p.Body, "Jan Thoma in [rathaus]") {
+		t.Errorf("after Join: %d %q", p.Status, p.Body)
+	}
+}
+
+func TestAddStaff_RefusedLeavesNoName(t *testing.T) {
+	o := newOffice(t, false)
+	o.hire("thoma", false)
+	weak := newClerk("weber")
+	weak.Password = "kurz"
+	for _, n := range []account.NewStaff{newClerk("Thoma"), weak} {
+		if _, err := o.accounts.AddStaff(t.Context(), n); err == nil {
+			t.Error("AddStaff() takes it")
+		}
+	}
+	if n := o.names(); n != 1 {
+		t.Errorf("%d names, want 1", n)
+	}
+}
+
+// TestActor_WithoutName: a name that is missing takes nobody's pages away.
+func TestActor_WithoutName(t *testing.T) {
+	o := newOffice(t, false)
+	o.hire("thoma", false)
+	o.must(o.db.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), `delete from account_staff where tenant_id = 'musterstadt'`)
+		return err
+	}))
+	if p := signIn(o.browser(), "thoma", vaulttest.Password("thoma"), ""); p.Status != 200 || !strings.HasPrefix(p.Body, "thoma in [rathaus]") {
+		t.Errorf("%d %q", p.Status, p.Body)
+	}
+}
