@@ -61,6 +61,7 @@ const (
 	defaultAttempts = 20
 	backoffFirst    = 2 * time.Second
 	backoffMost     = time.Hour
+	backoffSteps    = 12 // from this failure on the wait is the longest
 	maxRef          = 200
 	maxKind         = 64
 )
@@ -117,6 +118,7 @@ type kind struct {
 	attempts int
 	timeout  time.Duration
 	every    time.Duration
+	buried   func(context.Context, *db.Tx, Job) error
 }
 
 // New returns a queue that does nothing until Run or RunDue.
@@ -156,6 +158,22 @@ type Option func(*kind)
 // MaxAttempts sets after how many failures a job becomes a dead letter;
 // default 20, which is about ten hours.
 func MaxAttempts(n int) Option { return func(k *kind) { k.attempts = n } }
+
+// Lasting sets MaxAttempts so that a job which fails again and again is tried
+// for at least d: work that waits for somebody to mend something.
+func Lasting(d time.Duration) Option {
+	return func(k *kind) {
+		// The shortest wait is three quarters of the longest step; the eleven
+		// steps up to it count as nothing.
+		k.attempts = backoffSteps + int(d/(backoffMost*3/4)) + 1
+	}
+}
+
+// Buried calls f in the transaction that makes a job a dead letter, to note at
+// its subject that it was given up. Like a handler it may be called again.
+func Buried(f func(ctx context.Context, tx *db.Tx, j Job) error) Option {
+	return func(k *kind) { k.buried = f }
+}
 
 // Timeout sets when the context of a handler ends; default ten minutes. It
 // may be longer than the lease, which is renewed meanwhile.
@@ -261,7 +279,7 @@ func (q *Queue) kindOf(name string) *kind {
 // failed together does not come back together.
 func (q *Queue) backoff(attempt int) time.Duration {
 	d := backoffMost
-	if attempt < 12 {
+	if attempt < backoffSteps {
 		d = min(backoffFirst<<(attempt-1), backoffMost)
 	}
 	return d - time.Duration(q.c.Jitter()*float64(d)/4)

@@ -363,3 +363,38 @@ func TestPersonal(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A job that waits for somebody to mend something is tried for days, and whoever
+// owns it hears of its burial in the same transaction.
+func TestLasting_ThenBuried(t *testing.T) {
+	c := newClock()
+	d := dbtest.NewAt(t, c.Now, jobs.Migrations())
+	q := jobs.New(jobs.Config{DB: d, Jitter: func() float64 { return 0.999 }})
+	begun, ran := c.Now(), 0
+	var buried []string
+	broken := errors.New("the note cannot be written")
+	q.Handle("mail", func(context.Context, jobs.Job) error { ran++; return fault.Unavailable },
+		jobs.Lasting(5*24*time.Hour), jobs.Buried(func(_ context.Context, _ *db.Tx, j jobs.Job) error {
+			buried = append(buried, j.Ref)
+			if len(buried) == 1 {
+				return broken
+			}
+			return nil
+		}))
+	enqueue(t, d, q, "mail", "message-1")
+	for rows(t, d, "dead") == 0 {
+		if _, err := q.RunDue(t.Context()); err != nil && !errors.Is(err, fault.Unavailable) && len(buried) == 0 {
+			t.Fatal(err)
+		}
+		c.advance(46 * time.Minute)
+		if ran > 1000 {
+			t.Fatal("never given up")
+		}
+	}
+	if lasted := c.Now().Sub(begun); lasted < 5*24*time.Hour || lasted > 8*24*time.Hour {
+		t.Errorf("given up after %v", lasted)
+	}
+	if len(buried) != 2 || buried[1] != "message-1" {
+		t.Errorf("buried %q: a note that failed must be written again", buried)
+	}
+}

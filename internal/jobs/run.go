@@ -251,7 +251,9 @@ func (q *Queue) settle(ctx context.Context, k *kind, c claimed, failure error, s
 		case failure == nil:
 			n, err = succeed(ctx, tx, c, keep(k.every))
 		case dead:
-			n, err = bury(ctx, tx, c, code, class)
+			if n, err = bury(ctx, tx, c, code, class); err == nil && n == 1 && k.buried != nil {
+				err = k.buried(ctx, tx, c.Job)
+			}
 		default:
 			n, err = postpone(ctx, tx, c, wait, code, class)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
 	"poststelle/internal/jobs"
+	"poststelle/internal/journal"
 	"poststelle/internal/mail"
 	"poststelle/internal/tenant"
 )
@@ -19,6 +21,7 @@ import (
 // when the job runs, under a named grant of the vault, and audited there.
 const (
 	jobTellOffice  = "mailbox.telloffice"  // tenant:mailbox
+	jobTellPerson  = "mailbox.tellperson"  // tenant:mailbox:person
 	jobTellCitizen = "mailbox.tellcitizen" // message
 	jobAnswerMail  = "mailbox.answermail"  // message
 	jobSettle      = "mailbox.settle"      // tenant:thread
@@ -31,6 +34,9 @@ const (
 	// settleSoon is when a forward or a deletion that did not finish is
 	// finished for the clerk.
 	settleSoon = 15 * time.Second
+	// mailFor is how long a mail is tried at least: over a long weekend without
+	// a relay.
+	mailFor = 5 * 24 * time.Hour
 	// unsentAfter is when the key of an answer that was never sent goes: after
 	// the longest possible session.
 	unsentAfter = 9 * time.Hour
@@ -38,8 +44,11 @@ const (
 
 func (s *Service) registerJobs() {
 	s.Jobs.Handle(jobTellOffice, s.runTellOffice)
-	s.Jobs.Handle(jobTellCitizen, s.runTellCitizen)
-	s.Jobs.Handle(jobAnswerMail, s.runAnswerMail)
+	s.Jobs.Handle(jobTellPerson, s.runTellPerson, jobs.Lasting(mailFor))
+	s.Jobs.Handle(jobTellCitizen, s.runTellCitizen, jobs.Lasting(mailFor))
+	s.Jobs.Handle(jobAnswerMail, s.runAnswerMail, jobs.Lasting(mailFor), jobs.Buried(func(ctx context.Context, tx *db.Tx, j jobs.Job) error {
+		return s.undelivered(ctx, tx, j.Ref)
+	}))
 	s.Jobs.Handle(jobSettle, s.runSettle)
 	s.Jobs.Handle(jobUnsent, s.runUnsent)
 	s.Jobs.Every(jobDrain, time.Hour, s.tidyIntake)
@@ -59,36 +68,60 @@ func (s *Service) tellCitizen(ctx context.Context, tx *db.Tx, t thread, m messag
 	return nil
 }
 
-// runTellOffice mails the clerks of a mailbox who asked for it that there is
-// something new; nothing else.
+// runTellOffice enqueues a mail for each clerk of a mailbox who asked for one: a
+// job of its own, so that the trouble of one is not repeated for the others.
 func (s *Service) runTellOffice(ctx context.Context, j jobs.Job) error {
 	of, box, ok := strings.Cut(j.Ref, ":")
+	if !ok {
+		return jobs.Fatal(fmt.Errorf("mailbox: tell office: %w", fault.NotFound))
+	}
+	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+		people, err := s.Accounts.NoticePeople(ctx, tx, tenant.ID(of), tenant.MailboxID(box))
+		if err != nil {
+			return err
+		}
+		for _, person := range people {
+			if err := s.Jobs.Enqueue(ctx, tx, jobTellPerson, j.Ref+":"+person, jobs.Unique(j.ID+":"+person)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("mailbox: tell office: %w", err)
+	}
+	return nil
+}
+
+// runTellPerson mails one clerk that there is something new; nothing else. Who
+// no longer wants it gets none.
+func (s *Service) runTellPerson(ctx context.Context, j jobs.Job) error {
+	of, rest, _ := strings.Cut(j.Ref, ":")
+	box, person, ok := strings.Cut(rest, ":")
 	t, known := s.Directory.ByID(tenant.ID(of))
 	if !ok || !known {
-		return jobs.Fatal(fmt.Errorf("mailbox: tell office: %w", fault.NotFound))
+		return jobs.Fatal(fmt.Errorf("mailbox: tell person: %w", fault.NotFound))
 	}
 	var people []string
 	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
 		people, err = s.Accounts.NoticePeople(ctx, tx, t.ID, tenant.MailboxID(box))
 		return err
 	})
-	if err != nil || len(people) == 0 {
+	if err != nil || !slices.Contains(people, person) {
 		return err
 	}
-	addresses, err := s.Vault.StaffMail(ctx, s.Tokens.Notifier, of, people)
+	addresses, err := s.Vault.StaffMail(ctx, s.Tokens.Notifier, of, []string{person})
 	if err != nil {
-		return fmt.Errorf("mailbox: tell office: %w", err)
+		return fmt.Errorf("mailbox: tell person: %w", err)
 	}
-	var errs []error
-	for _, person := range people {
-		if to := addresses[person]; to != "" {
-			errs = append(errs, s.post(ctx, mail.Message{
-				To: to, ID: j.ID + "." + person, Subject: s.say("mailbox.mail.office.subject"),
-				Text: s.say("mailbox.mail.office.text", "link", s.BaseURL(t)+"/amt/eingang"),
-			}))
-		}
+	to := addresses[person]
+	if to == "" {
+		return nil
 	}
-	return errors.Join(errs...)
+	return s.post(ctx, mail.Message{
+		To: to, ID: j.ID, Subject: s.say("mailbox.mail.office.subject"),
+		Text: s.say("mailbox.mail.office.text", "link", s.BaseURL(t)+"/amt/eingang"),
+	})
 }
 
 // runTellCitizen mails the notice without content: no subject, no name, no
@@ -117,8 +150,11 @@ func (s *Service) runAnswerMail(ctx context.Context, j jobs.Job) error {
 		return err
 	}
 	reach, err := s.reach(ctx, s.Tokens.Mailer, th)
-	if err != nil || reach.Email == "" {
+	if err != nil {
 		return err
+	}
+	if reach.Email == "" { // taken back by the sender since
+		return jobs.Fatal(fmt.Errorf("mailbox: mail answer: address of %s: %w", th.ID, fault.NotFound))
 	}
 	keys, err := s.Vault.Open(ctx, s.Tokens.Mailer, string(th.Tenant), th.ID, []string{m.ID})
 	if err != nil {
@@ -137,9 +173,48 @@ func (s *Service) runAnswerMail(ctx context.Context, j jobs.Job) error {
 	if len(m.files) > 0 {
 		key = "mailbox.mail.answer.files"
 	}
-	return s.post(ctx, mail.Message{
+	err = s.post(ctx, mail.Message{
 		To: reach.Email, ID: m.ID, Subject: s.say("mailbox.mail.answer.subject", "authority", t.Name),
 		Text: s.say(key, "text", text, "authority", t.Name, "link", s.BaseURL(t)+"/abholen"),
+	})
+	if err != nil || !m.Undelivered {
+		return err
+	}
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		_, err := markUndelivered(ctx, tx, m.ID, false)
+		return err
+	})
+}
+
+// undelivered shows the office that the mail with an answer was given up. The
+// answer itself waits behind the collection code.
+func (s *Service) undelivered(ctx context.Context, tx *db.Tx, messageID string) error {
+	m, err := selectMessageThread(ctx, tx, messageID)
+	if errors.Is(err, fault.NotFound) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	fresh, err := markUndelivered(ctx, tx, m.ID, true)
+	if err != nil || !fresh {
+		return err
+	}
+	t, err := selectThread(ctx, tx, m.Tenant, m.Thread)
+	if err != nil {
+		return err
+	}
+	t.Unread = true
+	if t.State == stateWaiting || t.State == stateClosed {
+		t.State, t.Closed = stateOpen, time.Time{} // the office's turn again
+	}
+	if err := saveThread(ctx, tx, t); err != nil {
+		return err
+	}
+	s.recount(tx, t.Tenant, t.Mailbox)
+	return journal.Record(ctx, tx, journal.Entry{
+		Tenant: string(t.Tenant), Actor: "job:" + jobAnswerMail, Action: "answer.undelivered", Object: t.ID,
+		Detail: map[string]string{"message": m.ID},
 	})
 }
 

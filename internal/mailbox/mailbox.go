@@ -148,18 +148,21 @@ type thread struct {
 
 // message is a row of mailbox_messages with its sealed parts.
 type message struct {
-	ID      string
-	Tenant  tenant.ID
-	Thread  string
-	Kind    kind
-	Author  string
-	ByMail  bool
-	Created time.Time
-	card    []byte
-	body    []byte
-	contact []byte
-	receipt []byte
-	files   []storedFile
+	ID     string
+	Tenant tenant.ID
+	Thread string
+	Kind   kind
+	Author string
+	ByMail bool
+	// Undelivered says that the mail with this answer was given up. Only
+	// selectMessages reads it.
+	Undelivered bool
+	Created     time.Time
+	card        []byte
+	body        []byte
+	contact     []byte
+	receipt     []byte
+	files       []storedFile
 }
 
 // storedFile is a row of mailbox_files.

@@ -74,7 +74,7 @@ func messages() personal.Store {
 		{Name: "body", Category: personal.Content, Special: personal.SpecialPossible, Third: true},
 		{Name: "contact", Category: personal.Contact},
 		{Name: "receipt", Category: personal.Evidence},
-	}, "tenant_id", "kind", "by_mail")
+	}, "tenant_id", "kind", "by_mail", "undelivered")
 	s.Subjects = append(s.Subjects, personal.Subject{Role: personal.Staff, Where: "tenant_id = $1 and author = $2"})
 	s.Sealed = []personal.Part{
 		{Name: "card", Category: personal.Content, Special: personal.SpecialPossible},

@@ -121,11 +121,11 @@ where tenant_id = $1 and id = $2 and version = $15`,
 // insertMessage reports false when the message id is stored already.
 func insertMessage(ctx context.Context, tx *db.Tx, m message) (bool, error) {
 	n, err := tx.Exec(ctx, `
-insert into mailbox_messages (id, tenant_id, thread_id, kind, author, by_mail, created_at, card, body, contact, receipt)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+insert into mailbox_messages (id, tenant_id, thread_id, kind, author, by_mail, undelivered, created_at, card, body, contact, receipt)
+values ($1, $2, $3, $4, $5, $6, $12, $7, $8, $9, $10, $11)
 on conflict (id) do nothing`,
 		m.ID, string(m.Tenant), m.Thread, string(m.Kind), m.Author, m.ByMail, db.Millis(tx.Now),
-		some(m.card), some(m.body), some(m.contact), some(m.receipt))
+		some(m.card), some(m.body), some(m.contact), some(m.receipt), false)
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -170,9 +170,26 @@ limit 10000`, string(of), threadID)
 	if err != nil {
 		return nil, err
 	}
+	failed, err := db.Collect(ctx, tx, func(r db.Scanner) (id string, err error) {
+		err = r.Scan(&id)
+		return id, err
+	}, `
+select id
+from mailbox_messages
+where tenant_id = $1 and thread_id = $2 and undelivered = $3
+order by created_at desc, id
+limit 1000`, string(of), threadID, true)
+	if err != nil {
+		return nil, err
+	}
 	at := make(map[string]int, len(list))
 	for i, m := range list {
 		at[m.ID] = i
+	}
+	for _, id := range failed {
+		if i, ok := at[id]; ok {
+			list[i].Undelivered = true
+		}
 	}
 	for _, f := range files {
 		if i, ok := at[f.message]; ok {
@@ -229,6 +246,16 @@ where tenant_id = $1 and id in (`+db.In(2, len(firsts))+`)`, args...)
 		cards[r.id] = r.card
 	}
 	return cards, nil
+}
+
+// markUndelivered notes whether the mail with an answer was given up, and reports
+// whether that is new.
+func markUndelivered(ctx context.Context, tx *db.Tx, messageID string, undelivered bool) (bool, error) {
+	n, err := tx.Exec(ctx, `
+update mailbox_messages
+set undelivered = $2
+where id = $1 and undelivered <> $2`, messageID, undelivered)
+	return n == 1, err
 }
 
 func updateContact(ctx context.Context, tx *db.Tx, of tenant.ID, messageID string, contact []byte) error {

@@ -52,6 +52,8 @@ type messageView struct {
 	Markdown string
 	Files    []ui.File
 	Print    string // address of the print view of this answer alone
+	// Undelivered says that the mail with this answer was given up.
+	Undelivered bool
 }
 
 func (s *Service) threadView(r *http.Request, who account.Actor, id string, forms threadForms) (threadPageView, error) {
@@ -175,6 +177,7 @@ func messageOf(r *http.Request, t *tenant.Tenant, who account.Actor, o opened, m
 		if m.ByMail {
 			a.Tag = i18n.T(ctx, "mailbox.staff.thread.bymail")
 		}
+		v.Undelivered = m.Undelivered
 		v.Print = casePath(o.ID) + "/druck?antwort=" + m.ID
 	case note:
 		a.Who, a.Text = ui.Internal, m.Body
@@ -247,7 +250,7 @@ func protocolView(r *http.Request, log []journal.Item, names map[string]string) 
 func actionText(r *http.Request, action string) string {
 	switch action {
 	case "letter.received", "letter.added", "withdrawal.asked", "answer.sent", "note.added", "thread.assigned", "thread.closed",
-		"thread.reopened", "thread.read", "thread.forwarded", "thread.deletion":
+		"thread.reopened", "thread.read", "thread.forwarded", "thread.deletion", "answer.undelivered":
 		return i18n.T(r.Context(), "mailbox.staff.log."+strings.ReplaceAll(action, ".", "_"))
 	}
 	return i18n.T(r.Context(), "mailbox.staff.log.other")

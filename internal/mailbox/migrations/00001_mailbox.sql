@@ -35,6 +35,7 @@ create table mailbox_messages (
   kind         text not null,
   author       text not null,
   by_mail      {bool} not null,
+  undelivered  {bool} not null default false,
   created_at   {int} not null,
   card         {blob} not null,
   body         {blob} not null,
