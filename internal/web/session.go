@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"container/list"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +31,10 @@ const (
 	emptySize     = 512             // bytes counted for a session without values
 	valueOverhead = 64              // bytes counted for each value
 	evictIdle     = 1 * time.Minute // an empty session this idle may make room
+
+	// sessionsPerMinute is how many sessions a network may begin in a minute:
+	// more than a town hall or a mobile network needs, fewer than fill memory.
+	sessionsPerMinute = 600
 )
 
 // SessionConfig configures Sessions; zero fields take the default.
@@ -37,6 +43,9 @@ type SessionConfig struct {
 	Idle, Max   time.Duration
 	Bytes       int64 // values of one session
 	MemoryBytes int64 // all sessions, 256 MiB
+	// NewPerMinute is how many sessions a network may begin in a minute, 600;
+	// a negative number allows all.
+	NewPerMinute int
 }
 
 // Sessions keeps all sessions in memory: values by key, so that two tabs that
@@ -46,14 +55,20 @@ type SessionConfig struct {
 //
 // When memory is full, expired sessions go first, then sessions without any
 // value that were idle for a minute, oldest first. A session with values is
-// never thrown out for another: the newcomer gets fault.Unavailable.
+// never thrown out for another: the newcomer gets fault.Unavailable. Sessions
+// stand in the order of time, so that finding those that go costs nothing for
+// those that stay, however many there are.
 type Sessions struct {
-	cfg   SessionConfig
-	onEnd []func(key string, value []byte)
+	cfg       SessionConfig
+	onEnd     []func(key string, value []byte)
+	newcomers *Quota[netip.Prefix]
 
 	mu    sync.Mutex
 	byID  map[[sha256.Size]byte]*entry
 	bytes int64
+	born  list.List // all, by created
+	seen  list.List // all, by lastSeen
+	empty list.List // those without values, by lastSeen
 }
 
 // entry is one session. Its fields are guarded by Sessions.mu, except values,
@@ -63,6 +78,8 @@ type entry struct {
 	site     string
 	created  time.Time
 	lastSeen time.Time
+	// Its places in the lists; nil where it stands in none.
+	born, seen, empty *list.Element
 
 	mu     sync.Mutex
 	values map[string][]byte
@@ -76,7 +93,8 @@ func NewSessions(cfg SessionConfig) *Sessions {
 	cfg.Max = cmp.Or(cfg.Max, SessionMax)
 	cfg.Bytes = cmp.Or(cfg.Bytes, SessionBytes)
 	cfg.MemoryBytes = cmp.Or(cfg.MemoryBytes, defaultMemory)
-	return &Sessions{cfg: cfg, byID: map[[sha256.Size]byte]*entry{}}
+	cfg.NewPerMinute = cmp.Or(cfg.NewPerMinute, sessionsPerMinute)
+	return &Sessions{cfg: cfg, byID: map[[sha256.Size]byte]*entry{}, newcomers: NewQuota[netip.Prefix](cfg.NewPerMinute, time.Minute)}
 }
 
 // OnEnd registers a function that is called for every value left when a session
@@ -103,10 +121,10 @@ func (s *Sessions) Sweep() int {
 	now := s.cfg.Now()
 	s.mu.Lock()
 	var gone []*entry
-	for _, e := range s.byID {
-		if s.expired(e, now) {
-			gone = append(gone, e)
-			s.remove(e)
+	for _, order := range []*list.List{&s.seen, &s.born} {
+		for first := order.Front(); first != nil && s.expired(first.Value.(*entry), now); first = order.Front() {
+			gone = append(gone, first.Value.(*entry))
+			s.remove(first.Value.(*entry))
 		}
 	}
 	s.mu.Unlock()
@@ -141,11 +159,46 @@ func (s *Sessions) expired(e *entry, now time.Time) bool {
 	return now.Sub(e.lastSeen) >= s.cfg.Idle || now.Sub(e.created) >= s.cfg.Max
 }
 
-// remove takes e out of the map; the caller holds s.mu and buries e later.
+// insert puts a new session into the map and the lists; the caller holds s.mu.
+func (s *Sessions) insert(e *entry) {
+	s.byID[e.id] = e
+	e.born, e.seen, e.empty = s.born.PushBack(e), s.seen.PushBack(e), s.empty.PushBack(e)
+}
+
+// remove takes e out of the map and the lists; the caller holds s.mu and buries
+// e later.
 func (s *Sessions) remove(e *entry) {
-	if s.byID[e.id] == e {
-		delete(s.byID, e.id)
-		s.bytes -= emptySize
+	if s.byID[e.id] != e {
+		return
+	}
+	delete(s.byID, e.id)
+	s.bytes -= emptySize
+	s.born.Remove(e.born)
+	s.seen.Remove(e.seen)
+	if e.empty != nil {
+		s.empty.Remove(e.empty)
+	}
+	e.born, e.seen, e.empty = nil, nil, nil
+}
+
+// touch counts a visit; the caller holds s.mu, and e stands in the lists.
+func (s *Sessions) touch(e *entry, now time.Time) {
+	e.lastSeen = now
+	s.seen.MoveToBack(e.seen)
+	if e.empty != nil {
+		s.empty.MoveToBack(e.empty)
+	}
+}
+
+// sort puts e among the empty sessions or takes it out; the caller holds s.mu.
+func (s *Sessions) sort(e *entry) {
+	switch {
+	case e.seen == nil: // removed already
+	case e.bytes == 0 && e.empty == nil:
+		e.empty = s.empty.PushBack(e)
+	case e.bytes > 0 && e.empty != nil:
+		s.empty.Remove(e.empty)
+		e.empty = nil
 	}
 }
 
@@ -176,6 +229,7 @@ func (s *Sessions) reserve(e *entry, n int64) bool {
 	s.bytes += n
 	if e != nil {
 		e.bytes += n
+		s.sort(e)
 	}
 	return true
 }
@@ -193,19 +247,17 @@ var errFull = fmt.Errorf("web: memory for sessions is full: %w", fault.Unavailab
 func (s *Sessions) evict(n int64, except *entry) {
 	now := s.cfg.Now()
 	s.mu.Lock()
-	var empty, gone []*entry
-	for _, e := range s.byID {
-		if e != except && e.bytes == 0 && now.Sub(e.lastSeen) >= evictIdle {
-			empty = append(empty, e)
-		}
-	}
-	slices.SortFunc(empty, func(a, b *entry) int { return a.lastSeen.Compare(b.lastSeen) })
-	for _, e := range empty {
-		if s.bytes+n <= s.cfg.MemoryBytes {
+	var gone []*entry
+	for place := s.empty.Front(); place != nil && s.bytes+n > s.cfg.MemoryBytes; {
+		e := place.Value.(*entry)
+		place = place.Next()
+		if now.Sub(e.lastSeen) < evictIdle {
 			break
 		}
-		s.remove(e)
-		gone = append(gone, e)
+		if e != except {
+			s.remove(e)
+			gone = append(gone, e)
+		}
 	}
 	s.mu.Unlock()
 	for _, e := range gone {
@@ -229,7 +281,7 @@ func (s *Sessions) find(id, site string, passive bool) *entry {
 	}
 	if !s.expired(e, now) {
 		if !passive {
-			e.lastSeen = now
+			s.touch(e, now)
 		}
 		s.mu.Unlock()
 		return e
@@ -246,7 +298,11 @@ func newID() (cookie string, hash [sha256.Size]byte) {
 	return base64.RawURLEncoding.EncodeToString(raw[:]), sha256.Sum256(raw[:])
 }
 
-func (s *Sessions) create(site string) (*entry, string, error) {
+func (s *Sessions) create(site string, from netip.Addr) (*entry, string, error) {
+	now := s.cfg.Now()
+	if net := Network(from); net.IsValid() && !s.newcomers.Take(net, now) {
+		return nil, "", fmt.Errorf("web: new sessions of one network: %w", fault.TooMany)
+	}
 	if !s.reserve(nil, emptySize) {
 		s.makeRoom(emptySize, nil)
 		if !s.reserve(nil, emptySize) {
@@ -254,10 +310,9 @@ func (s *Sessions) create(site string) (*entry, string, error) {
 		}
 	}
 	cookie, hash := newID()
-	now := s.cfg.Now()
 	e := &entry{id: hash, site: site, created: now, lastSeen: now, values: map[string][]byte{}}
 	s.mu.Lock()
-	s.byID[hash] = e
+	s.insert(e)
 	s.mu.Unlock()
 	return e, cookie, nil
 }
@@ -310,7 +365,8 @@ func (sc *scope) look(r *http.Request) {
 }
 
 // StartSession returns the live session of the request or starts one and sets
-// its cookie. The error is fault.Unavailable when memory is full.
+// its cookie. The error is fault.Unavailable when memory is full, and
+// fault.TooMany when the network has begun very many sessions in this minute.
 func StartSession(w http.ResponseWriter, r *http.Request) (*Session, error) {
 	if s := SessionOf(r); s != nil {
 		return s, nil
@@ -320,7 +376,7 @@ func StartSession(w http.ResponseWriter, r *http.Request) (*Session, error) {
 	if !ok {
 		return nil, fmt.Errorf("web: cookie %s is not declared", SessionCookie)
 	}
-	e, id, err := sc.rt.cfg.Sessions.create(sc.site.ID)
+	e, id, err := sc.rt.cfg.Sessions.create(sc.site.ID, sc.ip)
 	if err != nil {
 		return nil, err
 	}
@@ -442,7 +498,8 @@ var errGone = errors.New("session has ended")
 
 // Rotate gives the session a new id and keeps its values: at every change of
 // rights, so that an id planted before sign-in is worth nothing. The eight hours
-// begin anew.
+// go on, since a session that could be renewed for ever would keep what was
+// typed and uploaded for ever; only where nothing is kept yet they begin anew.
 func (s *Session) Rotate(w http.ResponseWriter) error {
 	c, ok := s.sc.rt.cfg.Cookies.find(context.Background(), SessionCookie)
 	if !ok {
@@ -456,8 +513,13 @@ func (s *Session) Rotate(w http.ResponseWriter) error {
 		return fmt.Errorf("web: rotate: %w: %w", errGone, fault.Conflict)
 	}
 	delete(s.store.byID, s.e.id)
-	s.e.id, s.e.created, s.e.lastSeen = hash, now, now
+	s.e.id = hash
 	s.store.byID[hash] = s.e
+	s.store.touch(s.e, now)
+	if s.e.bytes == 0 {
+		s.e.created = now
+		s.store.born.MoveToBack(s.e.born)
+	}
 	s.store.mu.Unlock()
 	s.sc.setCookie(w, c, SessionCookie, cookie, 0)
 	return nil

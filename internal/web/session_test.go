@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -156,6 +157,58 @@ func TestSession_EndsAfterEightHours(t *testing.T) {
 	}
 	if got := w.Get("/zustand").Text("h1"); got != "ended" {
 		t.Errorf("after eight hours: %s", got)
+	}
+}
+
+// TestSession_RotateKeepsTheEnd opens codes as a citizen does, which gives the
+// session a new id, and still ends after eight hours.
+func TestSession_RotateKeepsTheEnd(t *testing.T) {
+	w := newWorld(t, sessionRoutes)
+	w.Get("/formular")
+	w.PostForm("/schreiben", "key", "a", "value", "1")
+	for range 24 {
+		if got := w.Get("/lesen/a").Text("h1"); got != "1" {
+			t.Fatalf("ended early, or lost its value: %q", got)
+		}
+		w.clock.add(20 * time.Minute)
+		w.PostForm("/anmelden")
+	}
+	if got := w.Get("/lesen/a"); got.Text("h1") == "1" {
+		t.Error("a value outlives eight hours by rotating")
+	}
+}
+
+func TestSession_NewcomersOfOneNetwork(t *testing.T) {
+	w := newWorld(t, sessionRoutes, func(c *web.Config, s *web.SessionConfig) {
+		c.TrustedProxies, s.NewPerMinute = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, 3
+	})
+	visit := func(from string) int {
+		w.ClearCookies()
+		w.Header = http.Header{"X-Forwarded-For": {from}}
+		return w.Get("/formular").Status
+	}
+	for i := range 3 {
+		if got := visit(fmt.Sprintf("192.0.2.%d", i)); got != 200 {
+			t.Fatalf("visit %d: %d", i, got)
+		}
+	}
+	if got := visit("192.0.2.200"); got != 429 {
+		t.Errorf("the fourth of one network: %d, want 429", got)
+	}
+	if got := visit("192.0.3.1"); got != 200 {
+		t.Errorf("another network: %d", got)
+	}
+	if visit("2001:db8:1::1") != 200 || visit("2001:db8:1:2::1") != 200 || visit("2001:db8:1:3::1") != 200 || visit("2001:db8:1:4::1") != 429 {
+		t.Error("an IPv6 network is not its /48")
+	}
+	w.clock.add(time.Minute)
+	if got := visit("192.0.2.200"); got != 200 {
+		t.Errorf("a minute later: %d", got)
+	}
+	w.Header = nil
+	for range 9 {
+		w.ClearCookies()
+		w.Get("/formular").Want(200)
 	}
 }
 
