@@ -72,6 +72,7 @@ type App struct {
 	Outbox    *mail.Memory // the demonstration's mail; nil otherwise
 
 	console string
+	checked checked
 	lock    *os.File
 	closers []func() error
 }

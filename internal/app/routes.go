@@ -3,6 +3,8 @@ package app
 import (
 	"encoding/json"
 	"net/http"
+	"sync"
+	"time"
 
 	"poststelle/internal/i18n"
 	"poststelle/internal/web"
@@ -32,13 +34,17 @@ type part struct {
 	Good bool   `json:"good"`
 }
 
-// getReady says which parts work. It names no cause: the log does.
+// getReady says which parts work. It names no cause: the log does. "intake" does
+// not work when letters wait for the vault longer than their day keys are meant
+// to live, or when the vault has refused some.
 func (a *App) getReady(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	_, vaultErr := a.Vault.Overdue(ctx)
+	overdue, vaultErr := a.Vault.Overdue(ctx)
 	_, queueErr := a.Jobs.Backlog(ctx)
+	stuck, stuckErr := a.Mailboxes.Stuck(ctx)
 	parts := []part{
-		{"database", queueErr == nil}, {"vault", vaultErr == nil}, {"files", a.Blobs.Check(ctx) == nil}, {"access log", a.Access.Health() == nil},
+		{"database", queueErr == nil}, {"vault", vaultErr == nil}, {"intake", stuckErr == nil && stuck == 0 && len(overdue) == 0},
+		{"files", a.checked.good(a.Now(), func() error { return a.Blobs.Check(ctx) })}, {"access log", a.Access.Health() == nil},
 	}
 	status := http.StatusOK
 	for _, p := range parts {
@@ -49,6 +55,29 @@ func (a *App) getReady(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	return json.NewEncoder(w).Encode(parts)
+}
+
+// checkedFor is how long a store of files counts as working after it was tried.
+const checkedFor = 5 * time.Second
+
+// checked remembers that the store of files worked: anybody may ask, and each
+// trial writes. A store that does not work is tried again each time.
+type checked struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *checked) good(now time.Time, try func() error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if age := now.Sub(c.at); 0 <= age && age < checkedFor {
+		return true
+	}
+	if try() != nil {
+		return false
+	}
+	c.at = now
+	return true
 }
 
 func (a *App) getMail(w http.ResponseWriter, r *http.Request) error {
