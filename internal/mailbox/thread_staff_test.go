@@ -284,3 +284,20 @@ func TestThread_English(t *testing.T) {
 	b.Get("/en" + casePath(d.Thread) + "/loeschen").Want(200)
 	b.Get("/en" + casePath(d.Thread) + "/weiterleiten").Want(200)
 }
+
+// A clerk may look at a long case as often as the work needs.
+func TestThread_ReReadingIsNoBulkReading(t *testing.T) {
+	p := newPost(t)
+	d := p.deliver()
+	for range 19 {
+		p.advance(time.Second)
+		p.must(p.Service.WriteAgain(t.Context(), p.stadt(), d.Code, "Noch ein Brief zu der Laterne."))
+	}
+	p.settle()
+	b := p.signIn(p.Tiefbau)
+	for i := range 40 {
+		if got := b.Get(casePath(d.Thread)); got.Status != 200 {
+			t.Fatalf("view %d of a case of 20 messages: %d", i+1, got.Status)
+		}
+	}
+}

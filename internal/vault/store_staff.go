@@ -221,11 +221,14 @@ func deleteAuditUpTo(ctx context.Context, tx *db.Tx, seq int64) error {
 	return err
 }
 
-func countOpens(ctx context.Context, tx *db.Tx, tenant, person string, since time.Time) (n int, err error) {
+// countOpens returns how many threads a person has opened since a time, and
+// whether one was among them.
+func countOpens(ctx context.Context, tx *db.Tx, tenant, person, thread string, since time.Time) (n int, again bool, err error) {
+	var hits int
 	err = tx.QueryRow(ctx, `
-		select coalesce(sum(items), 0) from vault_audit
-		where tenant = $1 and person = $2 and action = 'open' and at > $3`, tenant, person, db.Millis(since)).Scan(&n)
-	return n, err
+		select count(distinct thread), coalesce(sum(case when thread = $4 then 1 else 0 end), 0) from vault_audit
+		where tenant = $1 and person = $2 and action = 'open' and at > $3`, tenant, person, db.Millis(since), thread).Scan(&n, &hits)
+	return n, hits > 0, err
 }
 
 func selectReads(ctx context.Context, tx *db.Tx, tenant, thread string) ([]Read, error) {

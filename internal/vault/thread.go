@@ -78,7 +78,8 @@ func (v *Vault) unwrapAll(rows []keyRow, tenant, part string) (map[string]seal.K
 }
 
 // Open returns the keys K of messages of one thread, at most 200. Messages that are unknown, or not of that thread, are left out.
-// The person must be a member of the thread's mailbox now (else fault.NotFound), and stays under the hourly limit (fault.TooMany);
+// The person must be a member of the thread's mailbox now (else fault.NotFound), and stays under the hourly limit (fault.TooMany),
+// which counts threads: reading one again, its next letter or its files, is ordinary work and costs nothing more.
 // one audit row is written in the same transaction. With the service token "mailer" only answers by mail are opened.
 func (v *Vault) Open(ctx context.Context, token, tenant, thread string, messages []string) (map[string]seal.Key, error) {
 	if len(messages) > maxBatch {
@@ -112,11 +113,11 @@ func (v *Vault) Open(ctx context.Context, token, tenant, thread string, messages
 			return nil
 		}
 		if !mailer {
-			used, err := countOpens(ctx, tx, tenant, g.person, tx.Now.Add(-openWindow))
+			used, again, err := countOpens(ctx, tx, tenant, g.person, thread, tx.Now.Add(-openWindow))
 			if err != nil {
 				return err
 			}
-			if used+len(rows) > v.cfg.OpensPerHour {
+			if !again && used >= v.cfg.OpensPerHour {
 				return fmt.Errorf("thread %s: %d opened in the last hour: %w", thread, used, fault.TooMany)
 			}
 		}

@@ -114,7 +114,7 @@ type Config struct {
 
 	Argon        Argon
 	SignInQueue  int           // how many sign-ins may wait for one of the two argon2 slots; 32
-	OpensPerHour int           // content opens an hour and person; 300
+	OpensPerHour int           // threads that a person opens in an hour; 300
 	LogDays      int           // days after which a log day's private key is destroyed; 30
 	AuditDays    int           // days that audit rows and disabled staff stay; 365
 	FourEyes     bool          // a membership needs two different administrators
