@@ -105,20 +105,30 @@ func decodeDraft(raw []byte) (draft, error) {
 	return d, nil
 }
 
-// putDraft stores a new draft. When there are too many, those go first in which
-// nothing has been answered yet.
+// putDraft stores a new draft.
 func putDraft(s *web.Session, d draft) error {
-	if keys := s.Keys(draftPrefix); len(keys) >= maxDrafts {
-		for _, k := range keys {
-			if old, err := loadDraft(s, strings.TrimPrefix(k, draftPrefix)); err == nil && old.untouched() {
-				s.Delete(k)
-			}
-		}
-		if len(s.Keys(draftPrefix)) >= maxDrafts {
-			return fault.With(fault.TooMany, "mailbox.error.drafts")
-		}
+	if err := makeRoom(s); err != nil {
+		return err
 	}
 	return s.Put(draftPrefix+d.ID, encode(d))
+}
+
+// makeRoom makes room for one more draft. When there are too many, those go
+// first in which nothing has been answered yet.
+func makeRoom(s *web.Session) error {
+	keys := s.Keys(draftPrefix)
+	if len(keys) < maxDrafts {
+		return nil
+	}
+	for _, k := range keys {
+		if old, err := loadDraft(s, strings.TrimPrefix(k, draftPrefix)); err == nil && old.untouched() {
+			s.Delete(k)
+		}
+	}
+	if len(s.Keys(draftPrefix)) >= maxDrafts {
+		return fault.With(fault.TooMany, "mailbox.error.drafts")
+	}
+	return nil
 }
 
 // changeDraft applies change to the stored draft in one step, so that an upload

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"poststelle/internal/fault"
@@ -46,33 +47,62 @@ func (s *Service) getStart(w http.ResponseWriter, r *http.Request) error {
 }
 
 // getBegin starts a letter. The session cookie is set here, before the first
-// form is shown: who comes back without it refuses cookies.
+// form is shown: who comes back without it refuses cookies. The letter itself is
+// only drawn a name; nothing is kept of who looks and goes away.
 func (s *Service) getBegin(w http.ResponseWriter, r *http.Request) error {
 	t, err := s.tenantOf(r)
 	if err != nil {
 		return err
 	}
-	d, err := s.beginLetter(w, r, t)
-	if err != nil {
+	if _, err := web.StartSession(w, r); err != nil {
 		return err
 	}
+	d := blankDraft(r, t)
 	path := stepPath(stepOffice, d.ID)
+	if box := d.Values["mailbox"]; box != "" {
+		path += "&amt=" + url.QueryEscape(box)
+	}
 	if r.URL.Query().Get("ende") != "" {
 		path += "&ende=1"
 	}
 	return web.Redirect(w, r, path)
 }
 
-func (s *Service) beginLetter(w http.ResponseWriter, r *http.Request, t *tenant.Tenant) (draft, error) {
-	sess, err := web.StartSession(w, r)
-	if err != nil {
-		return draft{}, err
-	}
+// blankDraft returns what the first page of a letter shows before anything is
+// answered: the name that the address carries, or a new one, and the office of
+// the card that was followed.
+func blankDraft(r *http.Request, t *tenant.Tenant) draft {
 	d := newDraft()
+	if id := r.URL.Query().Get("e"); validDraftID(id) {
+		d.ID = id
+	}
 	if box, ok := t.Mailbox(tenant.MailboxID(r.URL.Query().Get("amt"))); ok {
 		d.Values["mailbox"] = string(box.ID)
 	}
-	return d, putDraft(sess, d)
+	return d
+}
+
+// firstDraft makes the letter at the first answer, under the name that its form
+// carries; NotFound without a live session. Two posts of one form at the same
+// time get the same letter.
+func firstDraft(r *http.Request, t *tenant.Tenant) (draft, error) {
+	sess, d := web.SessionOf(r), blankDraft(r, t)
+	if sess == nil {
+		return draft{}, fault.NotFound
+	}
+	if err := makeRoom(sess); err != nil {
+		return draft{}, err
+	}
+	err := sess.Update(draftPrefix+d.ID, func(raw []byte) (_ []byte, err error) {
+		if raw == nil {
+			return encode(d), nil
+		}
+		if d, err = decodeDraft(raw); err == nil && d.Token == "" {
+			err = fault.NotFound
+		}
+		return raw, err
+	})
+	return d, err
 }
 
 func stepPath(n int, id string) string { return "/nachricht/" + strconv.Itoa(n) + "?e=" + id }
@@ -108,9 +138,10 @@ func (s *Service) getStep(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err != nil && n == stepOffice: // shown at once: a redirect would go round for ever without cookies
 		ended = ended || named && web.SessionState(r) == web.Ended
-		if d, err = s.beginLetter(w, r, t); err != nil {
+		if _, err := web.StartSession(w, r); err != nil {
 			return err
 		}
+		d = blankDraft(r, t)
 	case err != nil && named:
 		return web.Redirect(w, r, "/nachricht?ende=1")
 	case err != nil:
@@ -158,10 +189,16 @@ func (s *Service) postStep(w http.ResponseWriter, r *http.Request) error {
 		return s.refuseForm(w, r, t, n, formErr)
 	}
 	d, err := letterDraft(r)
+	if errors.Is(err, fault.NotFound) && n == stepOffice {
+		d, err = firstDraft(r, t)
+	}
 	if errors.Is(err, fault.NotFound) {
 		return s.postWithoutDraft(w, r, t, n, form)
 	}
-	if err != nil || d.Sent != nil {
+	if err != nil {
+		return err
+	}
+	if d.Sent != nil {
 		return web.Redirect(w, r, "/nachricht/gesendet?e="+d.ID)
 	}
 	return s.saveStep(w, r, stepInput{Tenant: t, Draft: d, Step: n, Errors: fault.FieldsOf(formErr)}, form)

@@ -121,20 +121,18 @@ func (s *Service) sendAgain(w http.ResponseWriter, r *http.Request, t *tenant.Te
 	return web.Render(w, r, http.StatusForbidden, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: "write"})
 }
 
-// confirmAnew shows the confirmation of a stored letter in a new session; to a
-// browser that keeps no cookie at once.
+// confirmAnew shows the confirmation of a stored letter in a new session; at
+// once where there is none: to a browser that keeps no cookie, and when there is
+// no room. A code that is not shown is lost.
 func (s *Service) confirmAnew(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, done sent, token seal.Token) error {
 	state := web.SessionState(r)
-	sess, err := web.StartSession(w, r)
-	if err != nil {
-		return err
-	}
 	d := newDraft()
 	d.Token, d.Thread, d.Sent, d.Reached = string(token), done.Thread, &done, stepCheck
-	if err := putDraft(sess, d); err != nil {
-		return err
+	sess, err := web.StartSession(w, r)
+	if err == nil {
+		err = putDraft(sess, d)
 	}
-	if state == web.None {
+	if state == web.None || err != nil {
 		return s.renderSent(w, r, t, d)
 	}
 	return web.Redirect(w, r, "/nachricht/gesendet?e="+d.ID)
