@@ -15,10 +15,11 @@ import (
 	"poststelle/internal/web/ui"
 )
 
-// layout puts a page into the frame of the host's tenant.
-func (a *App) layout(assets *web.Assets) func(*http.Request, web.View) templ.Component {
+// layout puts a page into the frame of the host's tenant. routeOf says whether
+// a path has a page.
+func (a *App) layout(assets *web.Assets, routeOf func(string) string) func(*http.Request, web.View) templ.Component {
 	return func(r *http.Request, v web.View) templ.Component {
-		f := a.frame(r, v)
+		f := a.frame(r, v, routeOf)
 		f.AssetHref = assets.Href
 		return ui.Layout(f, ui.View{
 			Title: v.Title, Body: v.Body, Errors: v.Errors, Narrow: v.Narrow, FocusH1: v.FocusH1, NoIndex: v.NoIndex || v.Staff, Print: v.Print,
@@ -39,10 +40,10 @@ func errorBody(r *http.Request, e web.ErrorView) templ.Component {
 	})
 }
 
-func (a *App) frame(r *http.Request, v web.View) ui.Frame {
+func (a *App) frame(r *http.Request, v web.View, routeOf func(string) string) ui.Frame {
 	ctx := r.Context()
 	f := ui.Frame{
-		Lang: i18n.Lang(ctx), Path: pagePath(r), Now: a.Now(), Staff: v.Staff,
+		Lang: i18n.Lang(ctx), Path: pagePath(r, routeOf), Now: a.Now(), Staff: v.Staff,
 		Theme:   themeOf(r),
 		Display: func(name string) string { return web.DisplayState(r, name) },
 	}
@@ -115,20 +116,43 @@ func (a *App) banners(r *http.Request, id tenant.ID) []ui.Banner {
 	var out []ui.Banner
 	for _, b := range a.Directory.Banners(id, a.Now()) {
 		name := "meldung_" + b.ID
-		if web.DisplayState(r, name) == "zu" {
-			continue
-		}
-		out = append(out, ui.Banner{Name: name, Value: "zu", Title: b.Heading(lang), Text: b.Body(lang), Warning: b.Kind == tenant.Warning})
+		closed := web.DisplayState(r, name) == "zu"
+		out = append(out, ui.Banner{Name: name, Value: "zu", Closed: closed, Title: b.Heading(lang), Text: b.Body(lang), Warning: b.Kind == tenant.Warning})
 	}
 	return out
 }
 
 // pagePath is the address of the page without language prefix, with its query.
-func pagePath(r *http.Request) string {
-	if r.URL.RawQuery == "" {
-		return r.URL.Path
+// A page that answers a form on an address without a page of its own is that
+// of the form, which the browser names as the previous one; so the language
+// switch and the buttons of the frame lead to a page that exists.
+func pagePath(r *http.Request, routeOf func(string) string) string {
+	path := r.URL.Path
+	if r.Method == http.MethodPost && routeOf(path) == "" {
+		return formPath(r, routeOf)
 	}
-	return r.URL.Path + "?" + r.URL.RawQuery
+	if r.URL.RawQuery == "" {
+		return path
+	}
+	return path + "?" + r.URL.RawQuery
+}
+
+func formPath(r *http.Request, routeOf func(string) string) string {
+	from, err := url.Parse(r.Referer())
+	if err != nil || from.Host != r.Host || routeOf(from.Path) == "" {
+		return "/"
+	}
+	path := from.Path
+	if rest, ok := strings.CutPrefix(path, "/en"); ok && (rest == "" || rest[0] == '/') {
+		path = "/" + strings.TrimPrefix(rest, "/")
+	}
+	if from.RawQuery != "" {
+		path += "?" + from.RawQuery
+	}
+	if local, ok := web.LocalPath(path); ok {
+		return local
+	}
+	return "/"
 }
 
 // otherLanguage is this page in the other language. A page that answered a

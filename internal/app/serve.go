@@ -110,9 +110,10 @@ func (a *App) router() (*web.Router, *web.Assets, error) {
 		return nil, nil, err
 	}
 	var rt *web.Router
-	access := a.recordAccess(func(path string) string { return rt.RouteOf(path) })
+	routeOf := func(path string) string { return rt.RouteOf(path) }
+	access := a.recordAccess(routeOf)
 	rt, err = web.NewRouter(web.Config{
-		Site: a.siteOf, Layout: a.layout(files), ErrorBody: errorBody, Catalog: a.Catalog, Sessions: a.Sessions, Cookies: cookies,
+		Site: a.siteOf, Layout: a.layout(files, routeOf), ErrorBody: errorBody, Catalog: a.Catalog, Sessions: a.Sessions, Cookies: cookies,
 		Assets: files, Access: access, TLS: a.TLS, TrustedProxies: a.Proxies, Log: a.Log, Now: a.Now,
 	})
 	if err != nil {

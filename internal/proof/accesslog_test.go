@@ -133,7 +133,7 @@ func TestAccessLog_NineFieldsAndNoValue(t *testing.T) {
 	other.Host = beispielingen
 	ask(other, "GET", "/abholen", "/abholen")
 
-	out, _ := h.export("json")
+	out, _ := h.export("json", "--reason", m.plant("Antrag von Frau "))
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	t.Logf("%d routes, %d requests, %d records", len(routes), sent, len(lines))
 	if len(lines) != sent {
