@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"poststelle/internal/account"
 	"poststelle/internal/fault"
@@ -71,7 +72,22 @@ func parseFilter(q url.Values) filter {
 
 func pageSizes() []int { return []int{25, 50, 100} }
 
-func short(s string) string { return s[:min(len(s), 60)] }
+// short keeps what a topic, a person or a case number can be: the beginning of a
+// text, whole characters, none that a database refuses.
+func short(s string) string {
+	if !textual(s) {
+		return ""
+	}
+	for len(s) > 60 {
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
+	}
+	return s
+}
+
+// textual reports whether a database takes s as text: PostgreSQL refuses what is
+// not UTF-8, and the zero character.
+func textual(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // query is the address that parseFilter reads, without what is so anyway.
 func (f filter) query() string {

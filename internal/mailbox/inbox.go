@@ -73,7 +73,7 @@ func (c cursor) String() string {
 func parseCursor(s string) cursor {
 	key, id, ok := strings.Cut(s, "-")
 	n, err := strconv.ParseInt(key, 36, 64)
-	if !ok || err != nil || id == "" || len(id) > 40 {
+	if !ok || err != nil || id == "" || len(id) > 40 || !textual(id) {
 		return cursor{}
 	}
 	return cursor{n, id}

@@ -279,3 +279,23 @@ func (p *post) text(q string, args ...any) (s string) {
 	}))
 	return s
 }
+
+// What stands in an address may be anything; no database gets to see a part of
+// a character, or what it refuses as text.
+func TestInbox_AddressesOfAnyText(t *testing.T) {
+	p := newPost(t)
+	d := p.deliver()
+	b := p.signIn(p.Tiefbau)
+	for _, bad := range []string{strings.Repeat("a", 59) + "%C3%BC", "%FF", "a%00b", strings.Repeat("%F0%9F%98%80", 30), "1-%C3", "1-a%00"} {
+		for _, name := range []string{"thema", "wer", "nr", "nach", "vor", "postfach", "status", "sicht"} {
+			if got := b.Get("/amt/eingang?" + name + "=" + bad); got.Status >= 500 {
+				t.Errorf("%s=%s: %d", name, bad, got.Status)
+			}
+		}
+	}
+	for _, path := range []string{"/amt/vorgang/a%00b", "/amt/vorgang/%FF", casePath(d.Thread) + "/datei/a%00/b", casePath(d.Thread) + "/datei/" + d.Message + "/%FF"} {
+		if got := b.Get(path); got.Status >= 500 {
+			t.Errorf("%s: %d", path, got.Status)
+		}
+	}
+}

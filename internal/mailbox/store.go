@@ -54,6 +54,9 @@ func scanThread(r db.Scanner) (thread, error) {
 }
 
 func selectThread(ctx context.Context, tx *db.Tx, of tenant.ID, id string) (thread, error) {
+	if !textual(id) { // from an address that somebody made up
+		return thread{}, fault.NotFound
+	}
 	return scanThread(tx.QueryRow(ctx, `
 select `+threadColumns+`
 from mailbox_threads
@@ -209,6 +212,9 @@ func scanMessage(r db.Scanner) (message, error) {
 
 func selectFile(ctx context.Context, tx *db.Tx, of tenant.ID, threadID, messageID, part string) (storedFile, error) {
 	var f storedFile
+	if !textual(messageID) || !textual(part) {
+		return f, fault.NotFound
+	}
 	err := tx.QueryRow(ctx, `
 select message_id, part, blob_id, card
 from mailbox_files
