@@ -44,13 +44,16 @@ func (s *Service) forward(ctx context.Context, who account.Actor, id string, to 
 	if err := s.Vault.Forward(ctx, who.Grant, string(who.Tenant), id, string(to.ID)); err != nil {
 		return fmt.Errorf("mailbox: forward %s: %w", id, paused(err))
 	}
-	err = s.DB.Update(ctx, func(tx *db.Tx) error { return s.commitForward(ctx, tx, who, id, to, m, tell) })
+	err = s.updateRetrying(ctx, func(tx *db.Tx) error { return s.commitForward(ctx, tx, who, id, to, m, tell) })
 	if err != nil {
 		return fmt.Errorf("mailbox: forward %s: %w", id, err)
 	}
 	return nil
 }
 
+// commitForward carries over what the vault has done. Whoever changed the thread
+// meanwhile does not hinder it; the settling job may have moved the row already,
+// and then only the event is missing.
 func (s *Service) commitForward(ctx context.Context, tx *db.Tx, who account.Actor, id string, to tenant.Mailbox, m message, tell bool) error {
 	t, err := selectThread(ctx, tx, who.Tenant, id)
 	if err != nil {
@@ -63,6 +66,9 @@ func (s *Service) commitForward(ctx context.Context, tx *db.Tx, who account.Acto
 		if err := s.tellCitizen(ctx, tx, t, m); err != nil {
 			return err
 		}
+	}
+	if t.Mailbox == to.ID {
+		return nil
 	}
 	return s.moveRow(ctx, tx, t, to, "staff:"+who.Person)
 }

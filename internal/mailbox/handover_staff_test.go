@@ -359,3 +359,48 @@ func TestForeignThread_LooksLikeNone(t *testing.T) {
 		}
 	}
 }
+
+// meddler is a vault during whose Forward something else happens.
+type meddler struct {
+	vault.Service
+	after func()
+}
+
+func (m *meddler) Forward(ctx context.Context, token, of, thread, to string) error {
+	err := m.Service.Forward(ctx, token, of, thread, to)
+	if f := m.after; f != nil {
+		m.after = nil
+		f()
+	}
+	return err
+}
+
+// Once the vault has moved a thread, neither a letter that comes in at that
+// moment nor the settling job keeps the row from following, with its reason.
+func TestForward_CompletesWhateverComesBetween(t *testing.T) {
+	for name, between := range map[string]func(p *post, d mailbox.Delivered){
+		"a letter comes in": func(p *post, d mailbox.Delivered) {
+			p.must(p.Service.WriteAgain(p.t.Context(), p.stadt(), d.Code, "Nachtrag"))
+		},
+		"the settling job runs": func(p *post, _ mailbox.Delivered) {
+			p.advance(time.Minute)
+			p.settle()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var m *meddler
+			p := newPost(t, func(p *post) {
+				m = &meddler{Service: p.service}
+				p.service = m
+			})
+			d := p.deliver()
+			m.after = func() { between(p, d) }
+			p.must(p.Service.Forward(t.Context(), p.actor(p.Tiefbau), d.Thread, "bauamt", "Gehört dorthin", false))
+			p.settle()
+			page := p.signIn(p.Bau).Get(casePath(d.Thread)).Want(200)
+			if !page.Contains("Gehört dorthin") {
+				t.Error("the reason is lost")
+			}
+		})
+	}
+}
