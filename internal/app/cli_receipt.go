@@ -13,7 +13,7 @@ import (
 
 type receiptVerify struct {
 	File        string `arg:"" help:"The receipt as a text file; \"-\" reads standard input."`
-	Fingerprint string `required:"" help:"Fingerprint of the authority's receipt key, as the authority publishes it."`
+	Fingerprint string `help:"Fingerprint of the authority's receipt key, as the authority publishes it. Without it the receipt is checked in itself, and the fingerprint to compare is printed."`
 }
 
 // Help shows an example below the flags.
@@ -28,7 +28,10 @@ func (c *receiptVerify) run(_ context.Context, s Streams) error {
 	if err != nil {
 		return err
 	}
-	f, err := seal.ParseFingerprint(strings.TrimSpace(c.Fingerprint))
+	if c.Fingerprint == "" {
+		return verifyInItself(string(raw), s.Out)
+	}
+	f, err := seal.ParseFingerprint(strings.ToUpper(strings.TrimSpace(c.Fingerprint)))
 	if err != nil {
 		return usage("--fingerprint must be ten groups of four digits, as the authority publishes it")
 	}
@@ -37,6 +40,24 @@ func (c *receiptVerify) run(_ context.Context, s Streams) error {
 		return fmt.Errorf("the receipt is NOT genuine: %w", err)
 	}
 	return printReceipt(s.Out, r)
+}
+
+// verifyInItself checks the signatures of a receipt along its own chain. That
+// the key at its end is the authority's is for the reader to compare.
+func verifyInItself(text string, out io.Writer) error {
+	p, err := seal.ParseReceipt(text)
+	if err == nil {
+		err = p.Verify(p.Certificate.Authority)
+	}
+	if err != nil {
+		return fmt.Errorf("the receipt is NOT genuine: %w", err)
+	}
+	if err := printReceipt(out, p.Receipt); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "\nSigned with the key %s\nCompare it with the fingerprint that the authority publishes.\n",
+		seal.FingerprintOf(p.Certificate.Authority))
+	return err
 }
 
 func printReceipt(out io.Writer, r seal.Receipt) error {

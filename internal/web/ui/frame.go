@@ -52,11 +52,12 @@ type NavItem struct {
 	Attrs       templ.Attributes
 }
 
-// Banner is a system message. Dismissing posts name, value and back to /anzeige.
+// Banner is a system message. Hiding it posts name, value and back to /anzeige; showing it again posts no value.
 type Banner struct {
 	Name, Value string // display state that hides it: "meldung_wartung-11", "zu"; no button when Name is empty
 	Title, Text string
 	Warning     bool
+	Closed      bool // the person has hidden it: one line is left to show it again
 }
 
 // View is one page. Title is the text of the h1 without product name; the page writes the h1 itself.
@@ -93,4 +94,13 @@ func title(ctx context.Context, f Frame, v View) string {
 
 func themeAttr(theme string) string {
 	return map[string]string{"hell": "light", "dunkel": "dark"}[theme]
+}
+
+// bannerValue is the display state that the button of a banner asks for: hidden,
+// or none.
+func bannerValue(b Banner) string {
+	if b.Closed {
+		return ""
+	}
+	return or(b.Value, "zu")
 }
