@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"poststelle/internal/notice"
+	"poststelle/internal/seal"
+	"poststelle/internal/tenant"
 	"poststelle/internal/web"
 )
 
@@ -123,7 +125,8 @@ func (a *App) router() (*web.Router, *web.Assets, error) {
 	a.Accounts.Routes(rt)
 	a.Mailboxes.Routes(rt)
 	notice.New(notice.Config{
-		Directory: a.Directory, Declarations: Declarations(), Cookies: cookies, Without: a.unused(), Provider: len(a.Provider) > 0, Now: a.Now,
+		Directory: a.Directory, Declarations: Declarations(), Cookies: cookies, Without: a.unused(), Provider: len(a.Provider) > 0,
+		ReceiptKey: a.receiptKey, Now: a.Now,
 	}).Routes(rt)
 	return rt, files, nil
 }
@@ -134,4 +137,13 @@ func (a *App) unused() []string {
 		return nil
 	}
 	return []string{"mail_demo"}
+}
+
+// receiptKey is the fingerprint that the imprint of a tenant publishes.
+func (a *App) receiptKey(id tenant.ID) string {
+	key, err := a.Deputy.AuthorityKey(string(id))
+	if err != nil {
+		return ""
+	}
+	return seal.FingerprintOf(key).String()
 }

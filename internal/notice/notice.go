@@ -55,7 +55,10 @@ type Config struct {
 	// Provider says that the access log has a table of providers. Without one
 	// the field stays empty, and the notice does not name it (A19).
 	Provider bool
-	Now      func() time.Time
+	// ReceiptKey returns the fingerprint of the key that a tenant's receipts
+	// are checked against, "" where there is none; nil publishes none.
+	ReceiptKey func(tenant.ID) string
+	Now        func() time.Time
 }
 
 // Notice shows the pages. It keeps nothing.
