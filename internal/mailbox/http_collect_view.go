@@ -126,7 +126,7 @@ func stateOf(ctx context.Context, t thread, office string) (word, text string, t
 	case stateClosed:
 		return i18n.T(ctx, "mailbox.state.closed"), i18n.T(ctx, "mailbox.state.closed.text", "date", i18n.Date(ctx, t.Closed)), ui.Good
 	case stateWaiting:
-		return i18n.T(ctx, "mailbox.state.waiting"), i18n.T(ctx, "mailbox.state.waiting.text"), ui.Warn
+		return i18n.T(ctx, "mailbox.state.waiting"), i18n.T(ctx, "mailbox.state.waiting.text"), ui.Good
 	case stateOpen:
 		return i18n.T(ctx, "mailbox.state.open"), i18n.T(ctx, "mailbox.state.open.text", "office", office), ui.Info
 	}

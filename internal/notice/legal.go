@@ -16,8 +16,8 @@ func (n *Notice) imprint(ctx context.Context, t *tenant.Tenant) document {
 		d.with(chapter{"betrieb", i18n.T(ctx, "notice.imprint.operator"), []block{say(i18n.T(ctx, "notice.imprint.runs")), contact(ctx, o)}})
 	}
 	if n.ReceiptKey != nil && n.ReceiptKey(t.ID) != "" {
-		d.with(chapter{"schluessel", i18n.T(ctx, "notice.imprint.key"), []block{
-			say(i18n.T(ctx, "notice.imprint.key.text")), say(n.ReceiptKey(t.ID)),
+		d.with(chapter{"schluessel", i18n.T(ctx, "notice.imprint.receipt"), []block{
+			say(i18n.T(ctx, "notice.imprint.receipt.text")), say(n.ReceiptKey(t.ID)),
 		}})
 	}
 	return d
