@@ -164,6 +164,7 @@ func (s *Service) forgetDraft(key string, value []byte) {
 		return
 	}
 	d, err := decodeDraft(value)
+	s.uploads.release(d.Files)
 	if err != nil || d.Sent != nil || d.Sending > 0 {
 		return // what is being sent is left to its request, or to the sweep
 	}
@@ -172,6 +173,7 @@ func (s *Service) forgetDraft(key string, value []byte) {
 
 // dropUploads removes files of a draft, except those that a stored letter uses.
 func (s *Service) dropUploads(ctx context.Context, files []upload) {
+	s.uploads.release(files)
 	ids := make([]blob.ID, 0, len(files))
 	for _, f := range files {
 		ids = append(ids, f.Blob)
@@ -232,14 +234,15 @@ func (s *Service) lostUploads(ctx context.Context, files []upload) error {
 
 // withoutLost takes the files out of a draft that the store has no longer.
 func (s *Service) withoutLost(ctx context.Context, sess *web.Session, d draft) (draft, error) {
-	lost := map[string]bool{}
+	var lost []upload
 	for _, f := range d.Files {
 		if _, err := s.Blobs.Stat(ctx, f.Blob); errors.Is(err, fault.NotFound) {
-			lost[f.Part] = true
+			lost = append(lost, f)
 		}
 	}
+	s.uploads.release(lost)
 	return changeDraft(sess, d.ID, func(d *draft) error {
-		d.Files = slices.DeleteFunc(d.Files, func(f upload) bool { return lost[f.Part] })
+		d.Files = slices.DeleteFunc(d.Files, func(f upload) bool { return hasPart(lost, f.Part) })
 		return nil
 	})
 }

@@ -269,34 +269,6 @@ func TestCookiesRefused(t *testing.T) {
 	c.PostForm("/abholen/antwort?v=abc", "body", longBody).Want(403)
 }
 
-// TestBegin_KeepsNothing looks at the first page and goes away: the session is
-// empty, and so makes room for others.
-func TestBegin_KeepsNothing(t *testing.T) {
-	p := newPost(t)
-	_, before := p.Sessions.Len()
-	for range 20 {
-		page := p.browser().Get("/nachricht?amt=bauamt").Want(200)
-		if page.Form("main form").Get("mailbox") != "bauamt" {
-			t.Fatal("the office of the card is not chosen")
-		}
-	}
-	n, bytes := p.Sessions.Len()
-	if n != 20 || bytes-before != 20*512 {
-		t.Errorf("%d sessions hold %d bytes, want empty ones", n, bytes-before)
-	}
-	// One form posted twice is one letter, a page reloaded is the same one.
-	c := p.browser()
-	page := c.Get("/nachricht").Want(200)
-	if again := c.Get(page.Path); again.Form("main form").Action != page.Form("main form").Action {
-		t.Error("reloading draws another letter")
-	}
-	one := wantPath(t, page.Form("main form").Set("mailbox", "tiefbauamt").Submit("aktion=weiter"), "/nachricht/2")
-	two := wantPath(t, page.Form("main form").Set("mailbox", "tiefbauamt").Submit("aktion=weiter"), "/nachricht/2")
-	if one.Path != two.Path {
-		t.Errorf("one form leads to %s and %s", one.Path, two.Path)
-	}
-}
-
 func TestSession_EndsInTheMiddle(t *testing.T) {
 	p := newPost(t)
 	c := p.browser()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -62,6 +63,7 @@ type post struct {
 
 	service vault.Service // what start hands to the service; the Switch unless a test wraps it
 	blobs   blob.Store
+	limits  mailbox.Limits
 	mu      sync.Mutex
 	now     time.Time
 }
@@ -131,7 +133,7 @@ func (p *post) start() {
 			Notifier: p.token(vault.ServiceNotifier), Mailer: p.token(vault.ServiceMailer), Retention: p.token(vault.ServiceRetention),
 		},
 		BaseURL: func(t *tenant.Tenant) string { return "http://" + t.Hosts[0] },
-		Now:     p.Now, Log: p.log(),
+		Limits:  p.limits, Now: p.Now, Log: p.log(),
 	})
 	cookies, err := web.NewRegistry(web.OwnCookies()...)
 	p.must(err)
@@ -145,7 +147,8 @@ func (p *post) start() {
 		},
 		Layout:  p.layout,
 		Catalog: p.Catalog, Sessions: p.Sessions, Cookies: cookies, Log: p.log(),
-		Now: time.Now, // deadlines of connections count in real time
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+		Now:            time.Now, // deadlines of connections count in real time
 	})
 	p.must(err)
 	p.Accounts.Routes(p.Router)

@@ -34,7 +34,7 @@ func (s *Service) readPosted(r *http.Request, d draft, box tenant.Mailbox, of te
 		return p, err
 	}
 	for {
-		err := s.readPart(r.Context(), parts, d, box, of, &p)
+		err := s.readPart(r, parts, d, box, of, &p)
 		if errors.Is(err, io.EOF) {
 			p.Wrong = append(fault.FieldsOf(parts.Invalid()), p.Wrong...)
 			return p, nil
@@ -48,7 +48,7 @@ func (s *Service) readPosted(r *http.Request, d draft, box tenant.Mailbox, of te
 }
 
 // readPart takes one part. Its errors end the form.
-func (s *Service) readPart(ctx context.Context, parts *web.PartReader, d draft, box tenant.Mailbox, of tenant.ID, p *posted) error {
+func (s *Service) readPart(r *http.Request, parts *web.PartReader, d draft, box tenant.Mailbox, of tenant.ID, p *posted) error {
 	part, err := parts.Next()
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (s *Service) readPart(ctx context.Context, parts *web.PartReader, d draft, 
 		return nil // a file field left empty
 	}
 	d.Files = append(d.Files[:len(d.Files):len(d.Files)], p.Files...)
-	u, err := s.receive(ctx, d, box, of, part.FileName, part)
+	u, err := s.receiveMetered(r, d, box, of, part)
 	if wrong := fault.FieldsOf(err); len(wrong) > 0 {
 		p.Wrong = append(p.Wrong, wrong...)
 		return nil
@@ -73,6 +73,22 @@ func (s *Service) readPart(ctx context.Context, parts *web.PartReader, d draft, 
 		p.Files = append(p.Files, u)
 	}
 	return err
+}
+
+// receiveMetered is receive within what the network of the request may upload
+// without sending it.
+func (s *Service) receiveMetered(r *http.Request, d draft, box tenant.Mailbox, of tenant.ID, part *web.Part) (upload, error) {
+	m := &metered{r: part, b: s.uploads, used: charge{net: web.Network(web.ClientIP(r.Context()))}}
+	u, err := s.receive(r.Context(), d, box, of, part.FileName, m)
+	if err == nil {
+		m.keep(u.Blob)
+		return u, nil
+	}
+	m.undo()
+	if m.over {
+		return u, fault.Fields(fault.Field{Name: "files", Key: "mailbox.error.files.room", Args: []any{"name", cleanFileName(part.FileName)}})
+	}
+	return u, err
 }
 
 // dropSoon removes uploads although the request may be over.

@@ -55,13 +55,19 @@ func (s *Service) postSend(w http.ResponseWriter, r *http.Request) error {
 // sendDraft stores the letter and leads to the confirmation. When that fails
 // the check page comes back with everything on it.
 func (s *Service) sendDraft(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, d draft) error {
+	if !s.mayWrite(t.ID, web.ClientIP(r.Context())) {
+		in := stepInput{Tenant: t, Draft: d, Step: stepCheck, Alert: i18n.T(r.Context(), "mailbox.error.letters")}
+		return s.renderStep(w, r, http.StatusTooManyRequests, in)
+	}
 	sess := web.SessionOf(r)
 	var done sent
+	var stored []upload
 	d, err := sending(sess, d.ID, func(d draft) (err error) {
 		if d.Sent != nil { // by a request a moment ago
 			done = *d.Sent
 			return nil
 		}
+		stored = d.Files
 		done, _, err = s.send(r.Context(), t, d.letter(t), letterKeys{
 			Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key(),
 		})
@@ -82,7 +88,10 @@ func (s *Service) sendDraft(w http.ResponseWriter, r *http.Request, t *tenant.Te
 		// The session ended meanwhile; the letter is stored all the same.
 		return s.confirmAnew(w, r, t, done, seal.Token(d.Token))
 	}
-	s.dropSoon(r.Context(), d.Files) // those of them that did not become part of the letter
+	s.uploads.release(stored)
+	if done.Older || len(stored) != len(d.Files) { // some did not become part of the letter
+		s.dropSoon(r.Context(), d.Files)
+	}
 	return web.Redirect(w, r, "/nachricht/gesendet?e="+d.ID)
 }
 

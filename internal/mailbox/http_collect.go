@@ -285,6 +285,10 @@ func (s *Service) takeAgain(w http.ResponseWriter, r *http.Request, t *tenant.Te
 }
 
 func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected, d draft, in collectedInput) error {
+	if !s.mayWrite(t.ID, web.ClientIP(r.Context())) {
+		in.Alert = i18n.T(r.Context(), "mailbox.error.letters")
+		return s.renderThread(w, r, http.StatusTooManyRequests, t, c, in)
+	}
 	sess := web.SessionOf(r)
 	d, err := sending(sess, d.ID, func(d draft) error { return s.writeAgain(r.Context(), t.ID, c, d, in.Body) })
 	older := errors.Is(err, errOlder)
@@ -310,7 +314,10 @@ func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.
 		}
 	})
 	sess.Delete(draftPrefix + d.ID)
-	s.dropSoon(r.Context(), d.Files) // those of them that did not become part of the letter
+	s.uploads.release(d.Files)
+	if older { // some did not become part of the letter
+		s.dropSoon(r.Context(), d.Files)
+	}
 	if _, err := s.takeIn(r.Context()); err != nil {
 		s.wakeIntake() // the letter is stored; it will be shown once the vault has it
 	}

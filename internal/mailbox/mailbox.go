@@ -57,8 +57,10 @@ type Config struct {
 	// BaseURL returns the address of a tenant's pages without a final slash,
 	// for links in mails.
 	BaseURL func(*tenant.Tenant) string
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Limits bounds what one network may upload and send; zero is the default.
+	Limits Limits
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Tokens are the named grants of the vault under which jobs work without a
@@ -73,13 +75,16 @@ type Service struct {
 	numbers  numbers
 	counts   counts
 	collects collectRate
+	uploads  *uploadBudget
+	letters  *web.Quota[letterSource]
 	wake     chan struct{}
 }
 
 // New returns the post office and registers its jobs. It starts nothing: Run
 // does.
 func New(c Config) *Service {
-	s := &Service{Config: c, wake: make(chan struct{}, 1)}
+	c.Limits = c.Limits.withDefaults()
+	s := &Service{Config: c, uploads: newUploadBudget(c.Limits), letters: newLetterQuota(c.Limits), wake: make(chan struct{}, 1)}
 	s.Sessions.OnEnd(s.forgetDraft)
 	s.registerJobs()
 	return s
