@@ -242,6 +242,18 @@ func (q *Queue) Enqueue(ctx context.Context, tx *db.Tx, kind, ref string, o ...E
 	return nil
 }
 
+// Cancel deletes within tx the job of a kind and slot, and reports whether it was
+// in time: false says that the job has begun, is over or never was.
+func (q *Queue) Cancel(ctx context.Context, tx *db.Tx, kind, slot string) (bool, error) {
+	n, err := tx.Exec(ctx, `
+		delete from jobs
+		where kind = $1 and slot = $2 and state = 'ready' and attempt = 0`, kind, slot)
+	if err != nil {
+		return false, fmt.Errorf("jobs: cancel %s: %w", kind, err)
+	}
+	return n == 1, nil
+}
+
 // nudge wakes the loop of Run; one pending wake is enough.
 func (q *Queue) nudge() {
 	select {

@@ -398,3 +398,32 @@ func TestLasting_ThenBuried(t *testing.T) {
 		t.Errorf("buried %q: a note that failed must be written again", buried)
 	}
 }
+
+func TestCancel_BeforeItHasBegun(t *testing.T) {
+	d := dbtest.New(t, jobs.Migrations())
+	q := newQueue(d)
+	cancel := func(slot string) (kept bool) {
+		t.Helper()
+		if err := d.Update(t.Context(), func(tx *db.Tx) (err error) {
+			kept, err = q.Cancel(t.Context(), tx, "drop", slot)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return kept
+	}
+	ran, during := 0, true
+	q.Handle("drop", func(context.Context, jobs.Job) error {
+		ran++
+		during = cancel("b")
+		return nil
+	})
+	enqueue(t, d, q, "drop", "a", jobs.Unique("a"))
+	enqueue(t, d, q, "drop", "b", jobs.Unique("b"))
+	if !cancel("a") || cancel("a") {
+		t.Error("a waiting job is cancelled once")
+	}
+	if runDue(t, q); ran != 1 || during || cancel("b") {
+		t.Errorf("ran %d times; cancelled while it ran: %v", ran, during)
+	}
+}

@@ -34,3 +34,15 @@ func PlainText(source string) string { return plainText(source) }
 
 // Sanitize is the policy that RenderHTML ends with.
 func Sanitize(html string) string { return policy().Sanitize(html) }
+
+// BeginAnswer draws the key of an answer, and returns what sends it.
+func (s *Service) BeginAnswer(ctx context.Context, who account.Actor, id string) (send func(account.Actor) error, err error) {
+	t, err := s.head(ctx, who, id)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.prepareAnswer(ctx, who, id, false)
+	return func(who account.Actor) error {
+		return s.answer(ctx, who, answerInput{Thread: id, Version: t.Version, Draft: d, Body: "Guten Tag"})
+	}, err
+}

@@ -62,6 +62,9 @@ func (s *Service) commitForward(ctx context.Context, tx *db.Tx, who account.Acto
 	if _, err := insertMessage(ctx, tx, m); err != nil {
 		return err
 	}
+	if err := s.keepKey(ctx, tx, m.ID); err != nil {
+		return err
+	}
 	if tell {
 		if err := s.tellCitizen(ctx, tx, t, m); err != nil {
 			return err

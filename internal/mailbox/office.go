@@ -32,6 +32,8 @@ type opened struct {
 	// that is so for the first one, Sealed is set and there is no subject.
 	Pending int
 	Sealed  bool
+	// Older counts messages that are too far back to be shown.
+	Older int
 }
 
 type openMessage struct {
@@ -66,11 +68,17 @@ func mine(ctx context.Context, tx *db.Tx, who account.Actor, id string) (thread,
 func (s *Service) openThread(ctx context.Context, who account.Actor, id string) (opened, error) {
 	var t thread
 	var list []message
+	var all int
 	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
 		if t, err = mine(ctx, tx, who, id); err != nil {
 			return err
 		}
-		list, err = selectMessages(ctx, tx, who.Tenant, id)
+		if list, err = selectMessages(ctx, tx, who.Tenant, id); err != nil {
+			return err
+		}
+		if all = len(list); all == shownMessages {
+			all, err = countMessages(ctx, tx, who.Tenant, id)
+		}
 		return err
 	})
 	if err != nil {
@@ -80,7 +88,9 @@ func (s *Service) openThread(ctx context.Context, who account.Actor, id string) 
 	if err != nil {
 		return opened{}, fmt.Errorf("mailbox: open %s: %w", id, paused(err))
 	}
-	return unseal(t, list, keys)
+	o, err := unseal(t, list, keys)
+	o.Older = all - len(list)
+	return o, err
 }
 
 // openBatch is how many messages the vault opens in one call.
@@ -231,6 +241,18 @@ func (s *Service) drawKey(ctx context.Context, who account.Actor, threadID, mess
 	return k, nil
 }
 
+// keepKey takes back the job that destroys the key of an answer which is not
+// sent, in the transaction that sends it. When the job has begun already the
+// answer is errAnswered: what is stored under a destroyed key could never be
+// read.
+func (s *Service) keepKey(ctx context.Context, tx *db.Tx, messageID string) error {
+	kept, err := s.Jobs.Cancel(ctx, tx, jobUnsent, messageID)
+	if err == nil && !kept {
+		err = errAnswered
+	}
+	return err
+}
+
 // prepareAnswer returns a new draft of an answer with its key.
 func (s *Service) prepareAnswer(ctx context.Context, who account.Actor, threadID string, byMail bool) (draft, error) {
 	d := newDraft()
@@ -275,6 +297,9 @@ func (s *Service) answer(ctx context.Context, who account.Actor, in answerInput)
 		}
 		if t.Version != in.Version && !in.Note {
 			return errAnswered
+		}
+		if err := s.keepKey(ctx, tx, m.ID); err != nil {
+			return err
 		}
 		for _, f := range in.Draft.Files {
 			if err := s.Refs.Attach(ctx, tx, string(who.Tenant), f.Blob, m.ID, f.Size); err != nil {
@@ -435,7 +460,7 @@ func (s *Service) isMember(ctx context.Context, of tenant.ID, box tenant.Mailbox
 	}
 	for _, m := range members {
 		if m.Person == person {
-			return true, nil
+			return m.Active, nil
 		}
 	}
 	return false, nil

@@ -1,10 +1,13 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
@@ -151,16 +154,25 @@ func some(b []byte) []byte {
 	return b
 }
 
+// shownMessages is how many messages of a thread are read at once.
+const shownMessages = 1000
+
+// selectMessages returns the messages of a thread with their files, oldest
+// first: of a very long one the first letter, which says who writes and about
+// what, and the newest.
 func selectMessages(ctx context.Context, tx *db.Tx, of tenant.ID, threadID string) ([]message, error) {
 	list, err := db.Collect(ctx, tx, scanMessage, `
 select id, tenant_id, thread_id, kind, author, by_mail, created_at, card, body, contact, receipt
 from mailbox_messages
 where tenant_id = $1 and thread_id = $2
-order by created_at, id
-limit 1000`, string(of), threadID)
+order by case when id = (select first_id from mailbox_threads where tenant_id = $1 and id = $2) then 0 else 1 end, created_at desc, id desc
+limit $3`, string(of), threadID, shownMessages)
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(list, func(a, b message) int {
+		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID))
+	})
 	files, err := db.Collect(ctx, tx, func(r db.Scanner) (f storedFile, err error) {
 		err = r.Scan(&f.message, &f.part, &f.blob, &f.card)
 		return f, err
@@ -169,7 +181,7 @@ select message_id, part, blob_id, card
 from mailbox_files
 where tenant_id = $1 and thread_id = $2
 order by message_id, position
-limit 10000`, string(of), threadID)
+limit 100000`, string(of), threadID)
 	if err != nil {
 		return nil, err
 	}

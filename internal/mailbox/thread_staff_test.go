@@ -1,11 +1,16 @@
 package mailbox_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"poststelle/internal/account"
+	"poststelle/internal/db"
+	"poststelle/internal/fault"
 	"poststelle/internal/mailbox"
 	"poststelle/internal/vault"
 	"poststelle/internal/web/webtest"
@@ -299,5 +304,97 @@ func TestThread_ReReadingIsNoBulkReading(t *testing.T) {
 		if got := b.Get(casePath(d.Thread)); got.Status != 200 {
 			t.Fatalf("view %d of a case of 20 messages: %d", i+1, got.Status)
 		}
+	}
+}
+
+// dropHook is a vault that does something before a key is destroyed.
+type dropHook struct {
+	vault.Service
+	before func()
+}
+
+func (h *dropHook) DropMessage(ctx context.Context, token, of, thread, message string) error {
+	if h.before != nil {
+		h.before()
+	}
+	return h.Service.DropMessage(ctx, token, of, thread, message)
+}
+
+// An answer that is sent at the moment in which its key is destroyed is not
+// stored: nobody could ever read it.
+func TestUnsent_NeverDestroysTheKeyOfASentAnswer(t *testing.T) {
+	var h *dropHook
+	p := newPost(t, func(p *post) {
+		h = &dropHook{Service: p.service}
+		p.service = h
+	})
+	d := p.deliver()
+	send, err := p.Service.BeginAnswer(t.Context(), p.actor(p.Tiefbau), d.Thread)
+	p.must(err)
+	p.advance(10 * time.Hour)
+	var sent error
+	h.before = func() { sent = send(p.actor(p.Tiefbau)) }
+	p.settle()
+	if !errors.Is(sent, fault.Conflict) {
+		t.Errorf("answer = %v, want Conflict", sent)
+	}
+	if n := p.count(`select count(*) from mailbox_messages where kind = 'office'`); n != 0 {
+		t.Errorf("%d answers stored without a key", n)
+	}
+}
+
+// One that was sent in time has no such job any more.
+func TestUnsent_EndsWithTheAnswer(t *testing.T) {
+	p := newPost(t)
+	d := p.deliver()
+	send, err := p.Service.BeginAnswer(t.Context(), p.actor(p.Tiefbau), d.Thread)
+	p.must(err)
+	p.advance(time.Minute)
+	p.must(send(p.actor(p.Tiefbau)))
+	if n := p.count(`select count(*) from jobs where kind = 'mailbox.unsent'`); n != 0 {
+		t.Errorf("%d jobs left", n)
+	}
+	p.advance(10 * time.Hour)
+	p.settle()
+	if m := p.lastSeen(d); m.Body != "Guten Tag" {
+		t.Errorf("the citizen sees %+v", m)
+	}
+}
+
+// Of a very long case the first letter and the newest messages are shown.
+func TestThread_VeryLongShowsTheNewest(t *testing.T) {
+	p := newPost(t)
+	ctx := t.Context()
+	d := p.deliver()
+	p.advance(time.Minute)
+	p.must(p.DB.Update(ctx, func(tx *db.Tx) error {
+		for i := range 1100 {
+			_, err := tx.Exec(ctx, `
+insert into mailbox_messages (id, tenant_id, thread_id, kind, author, by_mail, undelivered, created_at, card, body, contact, receipt)
+values ($1, 'musterstadt', $2, 'note', '', $3, $3, $4, $5, $5, $5, $5)`,
+				fmt.Sprintf("m%d", i), d.Thread, false, db.Millis(p.Now()), []byte{})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	p.advance(time.Minute)
+	p.must(p.Service.Answer(ctx, p.actor(p.Tiefbau), mailbox.Reply{Thread: d.Thread, Body: "Die neueste Antwort"}))
+	page := p.signIn(p.Tiefbau).Get(casePath(d.Thread)).Want(200)
+	if page.Text("h1") != "Laterne defekt" || !page.Contains("Die neueste Antwort") || !page.Contains("102 ältere Nachrichten") {
+		t.Error("the page lacks the first letter, the newest message, or the word that there are more")
+	}
+}
+
+func TestAssign_NotToWhoHasLeft(t *testing.T) {
+	p := newPost(t)
+	d := p.deliver()
+	left := p.hire("ole.dritt", "Ole Dritt", account.Clerk, "tiefbauamt")
+	p.must(p.Service.Assign(t.Context(), p.actor(p.Tiefbau), d.Thread, left.Person))
+	p.must(p.Service.Assign(t.Context(), p.actor(p.Tiefbau), d.Thread, ""))
+	p.must(p.Accounts.Disable(t.Context(), "musterstadt", left.Person))
+	if err := p.Service.Assign(t.Context(), p.actor(p.Tiefbau), d.Thread, left.Person); !errors.Is(err, fault.Invalid) {
+		t.Errorf("Assign() = %v, want Invalid", err)
 	}
 }

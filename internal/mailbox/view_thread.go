@@ -26,7 +26,7 @@ type threadPageView struct {
 	Letter, ByMail                           bool
 	Withdrawal, Unread, Closed               bool
 	Sealed                                   bool
-	Pending                                  int
+	Pending, Older                           int
 	People                                   []ui.Option
 	Assignee                                 string
 	Mine                                     bool
@@ -91,7 +91,7 @@ func threadHead(r *http.Request, t *tenant.Tenant, o opened) threadPageView {
 	ctx := r.Context()
 	v := threadPageView{
 		ID: o.ID, Title: o.Subject, Number: o.Number, Status: i18n.T(ctx, "mailbox.staff.status."+string(o.State)), Tone: statusOf(o.State),
-		From: o.Contact.Name, Withdrawal: o.Withdrawal, Unread: o.Unread, Closed: o.State == stateClosed, Sealed: o.Sealed, Pending: o.Pending,
+		From: o.Contact.Name, Withdrawal: o.Withdrawal, Unread: o.Unread, Closed: o.State == stateClosed, Sealed: o.Sealed, Pending: o.Pending, Older: o.Older,
 		ByMail: o.Reply == replyEmail, Letter: o.Reply == replyLetter,
 	}
 	if m, ok := t.Mailbox(o.Mailbox); ok {
