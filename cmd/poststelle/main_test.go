@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fails": cmdFails, "start": cmdStart, "stop": cmdStop, "mode": cmdMode, "journal": cmdJournal,
 			"receipt": cmdReceipt, "municipalities": cmdMunicipalities, "lines": cmdLines, "deepdir": cmdDeepDir, "export": cmdExport,
-			"fetch": cmdFetch, "stalesocket": cmdStaleSocket,
+			"fetch": cmdFetch, "stalesocket": cmdStaleSocket, "deadjob": cmdDeadJob, "change": cmdChange,
 		},
 		// Scripts that need a server end early without the files of dev/assets, after they saw it refuse to start.
 		Condition: func(cond string) (bool, error) {
@@ -174,8 +174,11 @@ func opened(ts *testscript.TestScript, data string, fn func(a *app.App) error) {
 }
 
 // cmdJournal DATA TENANT OBJECT FILE writes the journal about an object: action,
-// actor and detail, newest first.
+// actor and detail, newest first. @NAME is the object that a file names.
 func cmdJournal(ts *testscript.TestScript, _ bool, args []string) {
+	if name, ok := strings.CutPrefix(args[2], "@"); ok {
+		args[2] = strings.TrimSpace(ts.ReadFile(name))
+	}
 	var out strings.Builder
 	opened(ts, args[0], func(a *app.App) error {
 		return a.DB.View(context.Background(), func(tx *db.Tx) error {
@@ -188,6 +191,36 @@ func cmdJournal(ts *testscript.TestScript, _ bool, args []string) {
 		})
 	})
 	ts.Check(os.WriteFile(ts.MkAbs(args[3]), []byte(out.String()), 0o600))
+}
+
+// cmdDeadJob DATA lets a job be given up: the deletion of a file with an id that
+// no file has.
+func cmdDeadJob(ts *testscript.TestScript, _ bool, args []string) {
+	opened(ts, args[0], func(a *app.App) error {
+		ctx := context.Background()
+		err := a.DB.Update(ctx, func(tx *db.Tx) error { return a.Jobs.Enqueue(ctx, tx, "blob.delete", "no-file") })
+		if err == nil {
+			_, _ = a.Jobs.RunDue(ctx) // its error is that of the job
+		}
+		return err
+	})
+}
+
+// cmdChange DATA STATEMENT VALUE… changes rows as somebody with the file would.
+func cmdChange(ts *testscript.TestScript, _ bool, args []string) {
+	opened(ts, args[0], func(a *app.App) error {
+		var values []any
+		for _, v := range args[2:] {
+			values = append(values, v)
+		}
+		return a.DB.Update(context.Background(), func(tx *db.Tx) error {
+			n, err := tx.Exec(context.Background(), args[1], values...)
+			if err == nil && n == 0 {
+				err = errors.New("nothing was changed")
+			}
+			return err
+		})
+	})
 }
 
 // cmdReceipt DATA TENANT FILE writes a receipt that the tenant signed.

@@ -221,6 +221,64 @@ func (a *Accounts) Disable(ctx context.Context, of tenant.ID, person string) err
 	return nil
 }
 
+// SetPassword gives a person a new password and ends their sessions.
+func (a *Accounts) SetPassword(ctx context.Context, of tenant.ID, person, password string) error {
+	err := a.Vault.SetPassword(ctx, a.Console, string(of), person, password)
+	if err == nil {
+		err = a.record(ctx, of, "staff.password", person, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("account: password of %s: %w", person, err)
+	}
+	return nil
+}
+
+// RenewSecondFactor draws a new second factor for a person, which is shown once,
+// demands it from now on and ends their sessions.
+func (a *Accounts) RenewSecondFactor(ctx context.Context, of tenant.ID, person string) (vault.Enrolment, error) {
+	e, err := a.Vault.RenewSecondFactor(ctx, a.Console, string(of), person)
+	if err == nil {
+		err = a.record(ctx, of, "staff.factor", person, nil)
+	}
+	if err != nil {
+		return vault.Enrolment{}, fmt.Errorf("account: second factor of %s: %w", person, err)
+	}
+	return e, nil
+}
+
+// Join makes a person a member of a mailbox; active is false while a second
+// administrator has to confirm it. It may be repeated.
+func (a *Accounts) Join(ctx context.Context, of tenant.ID, person string, box tenant.MailboxID) (active bool, err error) {
+	active, err = a.Vault.Join(ctx, a.Console, string(of), person, string(box))
+	if err == nil {
+		err = a.record(ctx, of, "staff.joined", person, map[string]string{"mailbox": string(box)})
+	}
+	if err != nil {
+		return false, fmt.Errorf("account: join %s to %s: %w", person, box, err)
+	}
+	return active, nil
+}
+
+// Leave ends a membership at once, and the notices about the mailbox. It may be
+// repeated.
+func (a *Accounts) Leave(ctx context.Context, of tenant.ID, person string, box tenant.MailboxID) error {
+	err := a.Vault.Leave(ctx, a.Console, string(of), person, string(box))
+	if err == nil {
+		err = a.DB.Update(ctx, func(tx *db.Tx) error {
+			if err := deleteNotice(ctx, tx, of, box, person); err != nil {
+				return err
+			}
+			return journal.Record(ctx, tx, journal.Entry{
+				Tenant: string(of), Actor: "cli", Action: "staff.left", Object: person, Detail: map[string]string{"mailbox": string(box)},
+			})
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("account: %s leaves %s: %w", person, box, err)
+	}
+	return nil
+}
+
 // List returns the staff of a tenant by name.
 func (a *Accounts) List(ctx context.Context, of tenant.ID) ([]Staff, error) {
 	var list []Staff

@@ -127,3 +127,47 @@ func TestActor_WithoutName(t *testing.T) {
 		t.Errorf("%d %q", p.Status, p.Body)
 	}
 }
+
+// TestConsole_Repairs are the ways of the console to mend a person's access.
+func TestConsole_Repairs(t *testing.T) {
+	o := newOffice(t, false)
+	e := o.hire("thoma", false)
+	b := o.browser()
+	signIn(b, "thoma", vaulttest.Password("thoma"), "").Want(200)
+	if active, err := o.accounts.Join(t.Context(), "musterstadt", e.Person, "bauamt"); err != nil || !active {
+		t.Errorf("Join() = %t, %v", active, err)
+	}
+	if p := b.Get("/amt/eingang"); !strings.HasPrefix(p.Body, "Ayşe Kaya in [bauamt rathaus]") {
+		t.Errorf("after Join: %q", p.Body)
+	}
+	b.Get("/amt/einstellungen").Want(200).Form("").Set("postfach", "bauamt").Submit()
+	wants := func() (yes bool) {
+		o.must(o.db.View(t.Context(), func(tx *db.Tx) (err error) {
+			yes, err = o.accounts.WantsNotice(t.Context(), tx, "musterstadt", "bauamt")
+			return err
+		}))
+		return yes
+	}
+	if !wants() {
+		t.Error("no notice is asked for")
+	}
+	o.must(o.accounts.Leave(t.Context(), "musterstadt", e.Person, "bauamt"))
+	if p := b.Get("/amt/eingang"); !strings.HasPrefix(p.Body, "Ayşe Kaya in [rathaus]") || wants() {
+		t.Errorf("after Leave: %q, notices %t", p.Body, wants())
+	}
+
+	o.must(o.accounts.SetPassword(t.Context(), "musterstadt", e.Person, "ein neues Kennwort"))
+	if p := b.Get("/amt/eingang"); !strings.Contains(p.Path, "/amt/anmelden") {
+		t.Errorf("the session goes on after a new password: %s", p.Path)
+	}
+	signIn(b, "thoma", vaulttest.Password("thoma"), "").Want(422)
+	signIn(b, "thoma", "ein neues Kennwort", "").Want(200)
+	renewed, err := o.accounts.RenewSecondFactor(t.Context(), "musterstadt", e.Person)
+	o.must(err)
+	b = o.browser()
+	signIn(b, "thoma", "ein neues Kennwort", "").Want(422)
+	signIn(b, "thoma", "ein neues Kennwort", code(t, renewed.TOTPSecret, o.Now())).Want(200)
+	if _, err := o.accounts.RenewSecondFactor(t.Context(), "musterstadt", "nobody"); !errors.Is(err, fault.NotFound) {
+		t.Errorf("RenewSecondFactor(nobody) = %v", err)
+	}
+}

@@ -77,6 +77,13 @@ on conflict (tenant_id, mailbox_id, person) do nothing`, string(of), string(box)
 	return err
 }
 
+func deleteNotice(ctx context.Context, tx *db.Tx, of tenant.ID, box tenant.MailboxID, person string) error {
+	_, err := tx.Exec(ctx, `
+delete from account_notices
+where tenant_id = $1 and mailbox_id = $2 and person = $3`, string(of), string(box), person)
+	return err
+}
+
 func deleteNotices(ctx context.Context, tx *db.Tx, of tenant.ID, person string) error {
 	_, err := tx.Exec(ctx, `delete from account_notices where tenant_id = $1 and person = $2`, string(of), person)
 	return err

@@ -243,12 +243,21 @@ func (a *App) openDomains(sender mail.Sender) (err error) {
 // tenant; the chain keeps their place.
 func (a *App) expireJournal(ctx context.Context) error {
 	cutoff := a.Now().Add(-journal.Period)
-	for _, t := range a.Directory.All() {
-		if _, err := a.Chain.Expire(ctx, string(t.ID), "job:journal.expire", cutoff); err != nil {
+	for _, id := range a.journals() {
+		if _, err := a.Chain.Expire(ctx, id, "job:journal.expire", cutoff); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// journals are the tenants that have a journal, and "-" for what concerns none.
+func (a *App) journals() []string {
+	var ids []string
+	for _, t := range a.Directory.All() {
+		ids = append(ids, string(t.ID))
+	}
+	return append(ids, "-")
 }
 
 // baseURL is the address of a tenant's pages, from the directory and the

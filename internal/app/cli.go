@@ -55,10 +55,21 @@ type commandLine struct {
 		End  bannerEnd  `cmd:"" help:"Take a message off the pages."`
 	} `cmd:"" help:"System and maintenance messages."`
 	Staff struct {
-		Add     staffAdd     `cmd:"" help:"Add a member of staff; prints the set-up of the second factor."`
-		List    staffList    `cmd:"" help:"List the staff of an authority."`
-		Disable staffDisable `cmd:"" help:"End a person's access at once."`
+		Add          staffAdd          `cmd:"" help:"Add a member of staff; prints the set-up of the second factor."`
+		List         staffList         `cmd:"" help:"List the staff of an authority."`
+		Password     staffPassword     `cmd:"" help:"Give a person a new password."`
+		SecondFactor staffSecondFactor `cmd:"" help:"Set a person's second factor up anew."`
+		Join         staffJoin         `cmd:"" help:"Let a person work in a mailbox."`
+		Leave        staffLeave        `cmd:"" help:"End a person's work in a mailbox at once."`
+		Disable      staffDisable      `cmd:"" help:"End a person's access at once."`
 	} `cmd:"" help:"Staff of the authorities."`
+	Journal struct {
+		Verify journalVerify `cmd:"" help:"Check the journal of every authority and the audit of the vault."`
+	} `cmd:"" help:"Who did what."`
+	Jobs struct {
+		List  jobsList  `cmd:"" help:"List jobs that were given up."`
+		Retry jobsRetry `cmd:"" help:"Run a job that was given up once more."`
+	} `cmd:"" help:"Work in the background."`
 	Accesslog struct {
 		Export accesslogExport `cmd:"" help:"Write the access log of an authority; recorded in the journal."`
 	} `cmd:"" help:"The log of nine fields."`

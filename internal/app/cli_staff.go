@@ -103,20 +103,15 @@ func (*staffDisable) Help() string {
 }
 
 func (c *staffDisable) open(ctx context.Context, a *App, s Streams) error {
-	people, err := a.Vault.Staff(ctx, a.console, c.Tenant)
+	p, err := a.person(ctx, c.Tenant, c.Login)
 	if err != nil {
 		return err
 	}
-	for _, p := range people {
-		if p.Login == c.Login {
-			if err := a.Accounts.Disable(ctx, tenant.ID(c.Tenant), p.ID); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(s.Out, "%s disabled\n", c.Login)
-			return err
-		}
+	if err := a.Accounts.Disable(ctx, tenant.ID(c.Tenant), p.ID); err != nil {
+		return err
 	}
-	return fmt.Errorf("no staff %q at %q: %w", c.Login, c.Tenant, fault.NotFound)
+	_, err = fmt.Fprintf(s.Out, "%s disabled\n", p.Login)
+	return err
 }
 
 type accesslogExport struct {

@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+
+	"poststelle/internal/fault"
+	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
+)
+
+// person finds a member of staff by login, as the sign-in does without regard to
+// case.
+func (a *App) person(ctx context.Context, of, login string) (vault.Person, error) {
+	if _, ok := a.Directory.ByID(tenant.ID(of)); !ok {
+		return vault.Person{}, fmt.Errorf("no tenant %q: %w", of, fault.NotFound)
+	}
+	people, err := a.Vault.Staff(ctx, a.console, of)
+	if err != nil {
+		return vault.Person{}, err
+	}
+	for _, p := range people {
+		if strings.EqualFold(p.Login, strings.TrimSpace(login)) {
+			return p, nil
+		}
+	}
+	return vault.Person{}, fmt.Errorf("no staff %q at %q: %w", login, of, fault.NotFound)
+}
+
+// box finds a mailbox of a tenant.
+func (a *App) box(of, id string) (tenant.MailboxID, error) {
+	t, ok := a.Directory.ByID(tenant.ID(of))
+	if !ok {
+		return "", fmt.Errorf("no tenant %q: %w", of, fault.NotFound)
+	}
+	if _, ok := t.Mailbox(tenant.MailboxID(id)); !ok {
+		return "", fmt.Errorf("no mailbox %q at %q: %w", id, of, fault.NotFound)
+	}
+	return tenant.MailboxID(id), nil
+}
+
+type staffPassword struct {
+	dataFlags
+	Tenant   string `required:"" help:"The tenant's short name."`
+	Login    string `arg:"" help:"Name the person signs in with."`
+	Password string `help:"New password; one is made and printed otherwise." env:"POSTSTELLE_PASSWORD"`
+}
+
+// Help shows examples below the flags.
+func (*staffPassword) Help() string {
+	return "The person's sessions end. The second factor stays.\n\n" + examples(`poststelle staff password m.weber --tenant musterstadt`)
+}
+
+func (c *staffPassword) open(ctx context.Context, a *App, s Streams) error {
+	p, err := a.person(ctx, c.Tenant, c.Login)
+	if err != nil {
+		return err
+	}
+	password := c.Password
+	if password == "" {
+		password = rand.Text()
+	}
+	if err := a.Accounts.SetPassword(ctx, tenant.ID(c.Tenant), p.ID, password); err != nil {
+		return err
+	}
+	w := table(s.Out)
+	fmt.Fprintf(w, "login\t%s\n", p.Login)
+	if c.Password == "" {
+		fmt.Fprintf(w, "password\t%s\n", password)
+	}
+	return w.Flush()
+}
+
+type staffSecondFactor struct {
+	dataFlags
+	Tenant string `required:"" help:"The tenant's short name."`
+	Login  string `arg:"" help:"Name the person signs in with."`
+}
+
+// Help shows examples below the flags.
+func (*staffSecondFactor) Help() string {
+	return "For a lost device: the old set-up ends, and with it the person's sessions.\n\n" + examples(`poststelle staff second-factor m.weber --tenant musterstadt`)
+}
+
+func (c *staffSecondFactor) open(ctx context.Context, a *App, s Streams) error {
+	p, err := a.person(ctx, c.Tenant, c.Login)
+	if err != nil {
+		return err
+	}
+	e, err := a.Accounts.RenewSecondFactor(ctx, tenant.ID(c.Tenant), p.ID)
+	if err != nil {
+		return err
+	}
+	w := table(s.Out)
+	fmt.Fprintf(w, "login\t%s\nsecond factor\t%s\nset-up address\t%s\n", p.Login, e.TOTPSecret, e.TOTPURL)
+	fmt.Fprintln(w, "\nThe second factor is shown only now. Enter it into an authenticator app.")
+	return w.Flush()
+}
+
+type staffJoin struct {
+	dataFlags
+	Tenant  string `required:"" help:"The tenant's short name."`
+	Login   string `arg:"" help:"Name the person signs in with."`
+	Mailbox string `arg:"" help:"Short name of the mailbox."`
+}
+
+// Help shows examples below the flags.
+func (*staffJoin) Help() string {
+	return "The person reads all letters of the mailbox from the next page on.\n\n" + examples(`poststelle staff join m.weber bauamt --tenant musterstadt`)
+}
+
+func (c *staffJoin) open(ctx context.Context, a *App, s Streams) error {
+	p, box, err := a.membership(ctx, c.Tenant, c.Login, c.Mailbox)
+	if err != nil {
+		return err
+	}
+	active, err := a.Accounts.Join(ctx, tenant.ID(c.Tenant), p.ID, box)
+	if err != nil {
+		return err
+	}
+	said := "works in"
+	if !active {
+		said = "is proposed for"
+	}
+	_, err = fmt.Fprintf(s.Out, "%s %s %s\n", p.Login, said, box)
+	return err
+}
+
+type staffLeave struct {
+	dataFlags
+	Tenant  string `required:"" help:"The tenant's short name."`
+	Login   string `arg:"" help:"Name the person signs in with."`
+	Mailbox string `arg:"" help:"Short name of the mailbox."`
+}
+
+// Help shows examples below the flags.
+func (*staffLeave) Help() string {
+	return "The person opens no letter of the mailbox any more and gets no notice about it.\n\n" + examples(`poststelle staff leave m.weber bauamt --tenant musterstadt`)
+}
+
+func (c *staffLeave) open(ctx context.Context, a *App, s Streams) error {
+	p, box, err := a.membership(ctx, c.Tenant, c.Login, c.Mailbox)
+	if err != nil {
+		return err
+	}
+	if err := a.Accounts.Leave(ctx, tenant.ID(c.Tenant), p.ID, box); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Out, "%s left %s\n", p.Login, box)
+	return err
+}
+
+func (a *App) membership(ctx context.Context, of, login, mailbox string) (vault.Person, tenant.MailboxID, error) {
+	p, err := a.person(ctx, of, login)
+	if err != nil {
+		return p, "", err
+	}
+	box, err := a.box(of, mailbox)
+	return p, box, err
+}
