@@ -133,8 +133,10 @@ func drafts() personal.Store {
 		Personal: []personal.Column{
 			{Name: "values", Category: personal.Content, Special: personal.SpecialPossible, Third: true},
 			{Name: "files", Category: personal.Content, Special: personal.SpecialPossible},
+			{Name: "sent", Category: personal.Content, Special: personal.SpecialPossible, Third: true}, // the stored text, when it differs
+			{Name: "network", Category: personal.Behaviour},                                            // what bounds uploads and letters, never an address
 		},
-		Neutral:   []string{"id", "thread", "message", "token", "k", "reached", "sent", "noted", "sending"},
+		Neutral:   []string{"id", "thread", "message", "token", "k", "reached", "noted", "sending", "unsure"},
 		Locator:   personal.None,
 		Retention: personal.Retention{Session: true},
 		Erase: []personal.Erasure{

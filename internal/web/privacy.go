@@ -22,6 +22,7 @@ func Personal(cookies *Registry) personal.Declaration {
 			Personal: []personal.Column{
 				{Name: "id_hash", Category: personal.Identifier},
 				{Name: "last_seen", Category: personal.Behaviour},
+				{Name: "network", Category: personal.Behaviour}, // counted for a minute, not kept with the session
 				{Name: "values", Category: personal.Content, Special: personal.SpecialPossible, Third: true},
 			},
 			Neutral:   []string{"site", "created"},
