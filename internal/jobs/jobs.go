@@ -16,6 +16,7 @@
 //     jitter. After MaxAttempts, or at once after [Fatal], it becomes a dead
 //     letter, which stays visible (Dead) until it is retried or [DeadFor] has
 //     passed.
+//   - A dead letter and what [Buried] notes about it are one transaction.
 //   - A slow job holds one worker and nothing else: there are no batches.
 //   - A node that is late, or restarted, does not repeat a periodic slot. The
 //     row of a slot stays, as done, for [SlotsFor] after its end; when slots

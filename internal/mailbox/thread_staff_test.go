@@ -247,7 +247,7 @@ func TestThread_ActionsAndProtocol(t *testing.T) {
 	if page.Has("form[action="+path+"/gelesen]") || !page.Contains("In Arbeit") {
 		t.Error("marked as read: still unread or new")
 	}
-	page = page.Form("form[action="+path+"/zuweisen]").Set("person", p.Tiefbau.Person).Submit().Want(200)
+	page.Form("form[action="+path+"/zuweisen]").Set("person", p.Tiefbau.Person).Submit().Want(200)
 	if got := p.text(`select assignee from mailbox_threads`); got != p.Tiefbau.Person {
 		t.Errorf("assignee = %q", got)
 	}
