@@ -434,7 +434,7 @@ func (h *house) audit(clerks []clerk, books *ledger) (wrong []string) {
 			bad("%s: known %t and stored %d times", core, l.known, n)
 		}
 	}
-	refs, files, blobs := h.count(`select count(*) from blob_refs`), h.count(`select count(*) from mailbox_files`), h.blobCount()
+	refs, files, blobs := h.count(`select count(*) from blob_refs where owner <> ''`), h.count(`select count(*) from mailbox_files`), h.blobCount()
 	if refs != files || blobs != refs {
 		bad("%d files in letters, %d references, %d objects on disk", files, refs, blobs)
 	}
