@@ -123,7 +123,11 @@ func TestRun_ComparesWithTheVault(t *testing.T) {
 	hook := &hookedVault{forgetful: f, seen: seen}
 	p.Service.Vault = hook
 	go func() { done <- p.Service.Run(ctx) }()
-	<-seen
+	select {
+	case <-seen:
+	case <-time.After(20 * time.Second): // only a broken intake meets this
+		t.Error("nothing was handed in")
+	}
 	cancel()
 	p.must(<-done)
 	if f.offered != 1 {
