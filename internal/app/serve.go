@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -40,6 +41,8 @@ func (a *App) serve(ctx context.Context, l listeners, ready func() error) error 
 		if err := files.Compress(work); err != nil && work.Err() == nil {
 			a.Log.Warn("assets not compressed", "error", err)
 		}
+		// Starting up takes memory that running does not need.
+		debug.FreeOSMemory()
 	})
 	control, err := a.listenControl()
 	if err != nil {

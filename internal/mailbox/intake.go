@@ -19,7 +19,7 @@ import (
 type intakeRow vault.Box
 
 // intakeBatch is how many boxes go to the vault at once.
-const intakeBatch = 256
+const intakeBatch = 32
 
 func (s *Service) wakeIntake() {
 	select {

@@ -126,7 +126,7 @@ func (v *Vault) openBoxes(ctx context.Context, boxes []Box, known map[rowID]stri
 	out := make([]opened, len(boxes))
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(boxes)) {
+	for range min(max(runtime.GOMAXPROCS(0)/2, 1), len(boxes)) {
 		wg.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
