@@ -12,6 +12,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"poststelle/internal/blob"
 	"poststelle/internal/fault"
@@ -76,9 +77,16 @@ func (d draft) size() int64 {
 	return n
 }
 
-// untouched reports whether nobody has gone on from the first page.
+// untouched reports whether nobody has gone on from the first page, or written
+// anything below an opened thread.
 func (d draft) untouched() bool {
-	return d.Token != "" && d.Reached <= 1 && len(d.Files) == 0 && d.Sent == nil && d.Sending == 0
+	if len(d.Files) > 0 || d.Sent != nil || d.Sending != 0 {
+		return false
+	}
+	if d.Token == "" {
+		return d.Values["body"] == ""
+	}
+	return d.Reached <= 1
 }
 
 // loadDraft returns the draft with the id from the session. A session that has
@@ -113,19 +121,41 @@ func putDraft(s *web.Session, d draft) error {
 	return s.Put(draftPrefix+d.ID, encode(d))
 }
 
-// makeRoom makes room for one more draft. When there are too many, those go
-// first in which nothing has been answered yet.
+// maxSent bounds how many sent letters a session still shows the code of.
+const maxSent = 30
+
+// makeRoom makes room for one more draft. When there are too many unsent ones,
+// those go first in which nothing has been answered yet; of the sent ones, whose
+// codes are still shown, the oldest goes.
 func makeRoom(s *web.Session) error {
-	keys := s.Keys(draftPrefix)
-	if len(keys) < maxDrafts {
-		return nil
-	}
-	for _, k := range keys {
-		if old, err := loadDraft(s, strings.TrimPrefix(k, draftPrefix)); err == nil && old.untouched() {
-			s.Delete(k)
+	unsent, sent := 0, 0
+	oldest, first := "", time.Time{}
+	for _, k := range s.Keys(draftPrefix) {
+		d, err := loadDraft(s, strings.TrimPrefix(k, draftPrefix))
+		switch {
+		case err != nil:
+			continue
+		case d.Sent == nil:
+			unsent++
+		default:
+			if sent++; oldest == "" || d.Sent.At.Before(first) {
+				oldest, first = k, d.Sent.At
+			}
 		}
 	}
-	if len(s.Keys(draftPrefix)) >= maxDrafts {
+	if sent >= maxSent {
+		s.Delete(oldest)
+	}
+	if unsent < maxDrafts {
+		return nil
+	}
+	for _, k := range s.Keys(draftPrefix) {
+		if d, err := loadDraft(s, strings.TrimPrefix(k, draftPrefix)); err == nil && d.untouched() {
+			s.Delete(k)
+			unsent--
+		}
+	}
+	if unsent >= maxDrafts {
 		return fault.With(fault.TooMany, "mailbox.error.drafts")
 	}
 	return nil
