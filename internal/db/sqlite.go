@@ -83,6 +83,12 @@ func openSQLite(ctx context.Context, path string, readConns int, log *slog.Logge
 // connection can be without them.
 func sqliteDSN(path string, readOnly bool) string {
 	q := url.Values{}
+	// Readers keep little: there are many of them, and the system's own cache
+	// holds the file for all.
+	cache := "cache_size(-32768)" // KiB
+	if readOnly {
+		cache = "cache_size(-4096)"
+	}
 	for _, p := range []string{
 		"busy_timeout(5000)",
 		"journal_mode(wal)",
@@ -92,7 +98,7 @@ func sqliteDSN(path string, readOnly bool) string {
 		"wal_autocheckpoint(2000)",    // pages
 		"journal_size_limit(8388608)", // the log shrinks again after a peak
 		"temp_store(memory)",          // no content in temporary files
-		"cache_size(-32768)",          // KiB
+		cache,
 		"trusted_schema(off)",
 	} {
 		q.Add("_pragma", p)

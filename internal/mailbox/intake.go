@@ -18,6 +18,9 @@ import (
 // queue since the transaction that stored the message.
 type intakeRow vault.Box
 
+// requeueBatch is how many boxes are compared with the vault at once.
+const requeueBatch = 200
+
 // intakeBatch is how many boxes go to the vault at once.
 const intakeBatch = 32
 
@@ -116,9 +119,11 @@ func (s *Service) takeIn(ctx context.Context) (int, error) {
 // What was deleted stays deleted.
 func (s *Service) requeue(ctx context.Context) error {
 	for last := ""; ; {
+		// Read in the order of an index, a page at a time, so that the cost is
+		// that of one walk, however many letters are kept.
 		var rows []takenRow
 		err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
-			rows, err = selectTaken(ctx, tx, last, intakeBatch)
+			rows, err = selectTaken(ctx, tx, last, requeueBatch)
 			return err
 		})
 		if err != nil || len(rows) == 0 {

@@ -42,7 +42,7 @@ create table mailbox_messages (
   contact      {blob} not null,
   receipt      {blob} not null
 ) {strict};
-create index mailbox_messages_thread on mailbox_messages (tenant_id, thread_id, created_at, id);
+create index mailbox_messages_thread on mailbox_messages (thread_id, created_at, id);
 
 create table mailbox_files (
   message_id   text not null references mailbox_messages (id),
@@ -67,6 +67,7 @@ create table mailbox_intake (
   created_at   {int} not null
 ) {strict};
 create index mailbox_intake_state on mailbox_intake (state, created_at);
+create index mailbox_intake_taken on mailbox_intake (state, message_id);
 create index mailbox_intake_day on mailbox_intake (day, state);
 
 create table mailbox_numbers (
