@@ -41,11 +41,13 @@ func kindOf(err error) fault.Kind {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		return sqliteKind(e.Code())
 	}
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return postgresKind(e.Code)
-	}
+	// Before the code: whatever the reason, there is no connection. A database
+	// that takes none at the moment says so with a code of its own (55000).
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return fault.Unavailable
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return postgresKind(e.Code)
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return fault.Unavailable
@@ -82,6 +84,7 @@ func postgresKind(code string) fault.Kind {
 	case "40001", "40P01": // still losing after all retries
 		return fault.Unavailable
 	case "25P03", // idle in transaction for too long
+		"55000", // the database accepts no connections
 		"55P03", // lock not available
 		"57014": // statement time-out
 		return fault.Unavailable
