@@ -123,3 +123,22 @@ func TestReapply_CarriesForwardOver(t *testing.T) {
 	p.signIn(p.Bau).Get(casePath(d.Thread)).Want(200)
 	p.signIn(p.Tiefbau).Get(casePath(d.Thread)).Want(404)
 }
+
+// Who has the thread open while it is deleted, and writes, is told that it is
+// gone and gets the text back; nothing says that a part of the system is away.
+func TestDelete_WritingMeanwhileIsTold(t *testing.T) {
+	p := newPost(t)
+	d := p.deliver()
+	citizen := p.browser()
+	thread := citizen.Get("/abholen").Want(200).Form("main form").Set("code", d.Code.String()).Submit().Want(200)
+	p.must(p.Service.Remove(t.Context(), p.actor(p.Tiefbau), d.Thread, "erledigt"))
+	gone := thread.Form("main form[enctype=multipart/form-data]").Set("body", "Ist das noch in Arbeit? Ich warte schon lange.").Submit("aktion=senden").Want(404)
+	for _, want := range []string{"Das Amt hat ihn gelöscht", "Ist das noch in Arbeit?"} {
+		if !gone.Contains(want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if gone.Contains("antwortet nicht") {
+		t.Error("the page blames the system")
+	}
+}

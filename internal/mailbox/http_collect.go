@@ -302,6 +302,8 @@ func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.
 			return err
 		}
 		return s.renderThread(w, r, http.StatusUnprocessableEntity, t, c, in)
+	case errors.Is(err, fault.NotFound):
+		return s.renderGone(w, r, in) // the office has deleted the matter meanwhile
 	case err != nil:
 		s.Log.Error("letter not stored", "id", web.RequestID(r.Context()), "tenant", string(t.ID), "kind", fault.KindOf(err).Error(), "error", err)
 		in.Alert = i18n.T(r.Context(), "mailbox.error.unsent.title") + " " + i18n.T(r.Context(), "mailbox.error.unsent.text")
@@ -343,6 +345,16 @@ func (s *Service) renderUnsent(w http.ResponseWriter, r *http.Request, t *tenant
 		Typed: []ui.Pair{{Key: fieldLabel(r.Context(), "body"), Node: ui.SafeLines(in.Body)}}, Collect: collectedPath("vorgang", c),
 	}
 	return web.Render(w, r, http.StatusServiceUnavailable, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: "collect"})
+}
+
+// renderGone says that the matter no longer exists and gives back what was
+// typed for it.
+func (s *Service) renderGone(w http.ResponseWriter, r *http.Request, in collectedInput) error {
+	v := goneView{
+		Title: i18n.T(r.Context(), "mailbox.error.unsent.title"), Text: i18n.T(r.Context(), "mailbox.collect.gone"),
+		Typed: []ui.Pair{{Key: fieldLabel(r.Context(), "body"), Node: ui.SafeLines(in.Body)}}, Collect: "/abholen",
+	}
+	return web.Render(w, r, http.StatusNotFound, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: "collect"})
 }
 
 // refuseAgain answers a letter whose session is gone: the text that came with
