@@ -112,7 +112,10 @@ func (s *Service) stepView(r *http.Request, in stepInput) stepView {
 func stepList(ctx context.Context, in stepInput, lang string) []ui.Step {
 	var out []ui.Step
 	for n := stepOffice; n <= stepCheck; n++ {
-		st := ui.Step{Label: stepLabel(ctx, n), Current: n == in.Step, Done: n < in.Draft.Reached}
+		// After a session has ended only what the last request carried is there:
+		// an earlier step whose answers are gone is not done.
+		done := n < in.Draft.Reached && len(in.Draft.problems(ctx, in.Tenant, n)) == 0
+		st := ui.Step{Label: stepLabel(ctx, n), Current: n == in.Step, Done: done}
 		if n <= in.Draft.Reached {
 			st.Href = stepPath(n, in.Draft.ID)
 		}
