@@ -134,13 +134,8 @@ func (a *Accounts) enter(w http.ResponseWriter, r *http.Request, g vault.Grant) 
 
 // originOf names the network of the request by a keyed hash.
 func (a *Accounts) originOf(r *http.Request) string {
-	addr := web.ClientIP(r.Context())
-	bits := 24
-	if addr.Is6() {
-		bits = 56
-	}
-	net, err := addr.Prefix(bits)
-	if err != nil {
+	net := web.Prefix(web.ClientIP(r.Context()))
+	if !net.IsValid() {
 		return ""
 	}
 	mac := hmac.New(sha256.New, a.origin[:])

@@ -216,8 +216,9 @@ func (r *Refs) used(ctx context.Context, ids []ID) (map[ID]bool, error) {
 
 // Sweep deletes objects that nobody uses and that are older than the given
 // age by the clock of DB; it returns how many. The age must exceed the longest
-// time between Put and the commit of Attach: a day when the system is in use,
-// 0 at start-up of a single node, when no upload is under way.
+// time between Put and the commit of Attach, that is the longest session. Never
+// sweep with 0, not even at start: on a database that is not the right one no
+// object has a reference, and all of them would go.
 func (r *Refs) Sweep(ctx context.Context, olderThan time.Duration) (n int, err error) {
 	cutoff := r.c.DB.Now().Add(-olderThan)
 	var batch []ID

@@ -26,6 +26,7 @@ import (
 	"poststelle/internal/account"
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
+	"poststelle/internal/i18n"
 	"poststelle/internal/mailbox"
 	"poststelle/internal/seal"
 	"poststelle/internal/tenant"
@@ -112,8 +113,8 @@ type person struct {
 
 // found sets the clock back and adds the tenants.
 func (s *seeding) found(ctx context.Context) error {
-	y, m, d := s.Now.In(tenant.Zone()).AddDate(0, 0, -days).Date()
-	first := clock(time.Date(y, m, d, 0, 0, 0, 0, tenant.Zone()), 7)
+	y, m, d := s.Now.In(i18n.Zone()).AddDate(0, 0, -days).Date()
+	first := clock(time.Date(y, m, d, 0, 0, 0, 0, i18n.Zone()), 7)
 	s.SetClock(first)
 	if err := s.renew(ctx, first); err != nil {
 		return err
@@ -221,7 +222,7 @@ func (s *seeding) finish(ctx context.Context) error {
 
 // announce shows a planned maintenance, on the second Sunday from now.
 func (s *seeding) announce(ctx context.Context) error {
-	day := s.Now.In(tenant.Zone()).AddDate(0, 0, 7)
+	day := s.Now.In(i18n.Zone()).AddDate(0, 0, 7)
 	for day.Weekday() != time.Sunday {
 		day = day.AddDate(0, 0, 1)
 	}

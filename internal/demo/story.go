@@ -3,6 +3,7 @@ package demo
 import (
 	"time"
 
+	"poststelle/internal/i18n"
 	"poststelle/internal/mailbox"
 	"poststelle/internal/tenant"
 )
@@ -51,8 +52,8 @@ func (st story) written(now time.Time) time.Time {
 	if st.ago != 0 {
 		return now.Add(-st.ago)
 	}
-	y, m, d := now.In(tenant.Zone()).AddDate(0, 0, -st.day).Date()
-	return clock(time.Date(y, m, d, 0, 0, 0, 0, tenant.Zone()), st.hour)
+	y, m, d := now.In(i18n.Zone()).AddDate(0, 0, -st.day).Date()
+	return clock(time.Date(y, m, d, 0, 0, 0, 0, i18n.Zone()), st.hour)
 }
 
 // when returns the time of an act after what happened at before; never the same
@@ -62,8 +63,8 @@ func (a act) when(before time.Time) time.Time {
 	if a.days > 0 {
 		day = tenant.WorkingDays(before, a.days)
 	}
-	y, m, d := day.In(tenant.Zone()).Date()
-	at := clock(time.Date(y, m, d, 0, 0, 0, 0, tenant.Zone()), a.hour)
+	y, m, d := day.In(i18n.Zone()).Date()
+	at := clock(time.Date(y, m, d, 0, 0, 0, 0, i18n.Zone()), a.hour)
 	if !at.After(before) {
 		return before.Add(4 * time.Minute)
 	}

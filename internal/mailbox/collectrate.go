@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"poststelle/internal/web"
 )
 
 // Codes are guarded by their length, not by this limit: it only keeps one
@@ -26,7 +28,7 @@ type collectRate struct {
 func (c *collectRate) allow(addr netip.Addr, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := networkOf(addr)
+	p := web.Prefix(addr)
 	l, ok := c.nets[p]
 	if !ok {
 		c.makeRoom(now)
@@ -49,17 +51,4 @@ func (c *collectRate) makeRoom(now time.Time) {
 			delete(c.nets, p)
 		}
 	}
-}
-
-// networkOf returns the /24 or /48 of an address; the zero Prefix for none.
-func networkOf(a netip.Addr) netip.Prefix {
-	bits := 48
-	if a.Unmap().Is4() {
-		bits = 24
-	}
-	p, err := a.Unmap().Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
 }

@@ -254,7 +254,7 @@ func selectInbox(ctx context.Context, tx *db.Tx, who account.Actor, box tenant.M
 		where = append(where, "state <> 'closed'")
 	}
 	if f.View == viewLate {
-		add("due_at < ?", db.Millis(startOfDay(tx.Now)))
+		add("due_at < ?", db.Millis(tenant.StartOfDay(tx.Now)))
 		where = append(where, "state <> 'waiting'")
 	}
 	if f.Topic != "" {
@@ -286,16 +286,9 @@ order by `+key+` `+dir+`, id `+dir+`
 limit $`+strconv.Itoa(len(args)), args...)
 }
 
-// startOfDay is when the day of t began in the authority's zone: what is due on
-// that day is not overdue before it has ended.
-func startOfDay(t time.Time) time.Time {
-	y, m, d := t.In(tenant.Zone()).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, tenant.Zone())
-}
-
 // late reports whether the office owes an answer since yesterday or longer.
 func (t thread) late(now time.Time) bool {
-	return (t.State == stateNew || t.State == stateOpen) && t.Due.Before(startOfDay(now))
+	return (t.State == stateNew || t.State == stateOpen) && t.Due.Before(tenant.StartOfDay(now))
 }
 
 func (f filter) assignee(who account.Actor) string {
@@ -416,7 +409,7 @@ select assignee, count(*), sum(case when unread = $3 then 1 else 0 end), sum(cas
 from mailbox_threads
 where tenant_id = $1 and mailbox_id = $2 and state <> 'closed' and deleting = $5
 group by assignee
-order by assignee`, string(of), string(box), true, db.Millis(startOfDay(tx.Now)), false)
+order by assignee`, string(of), string(box), true, db.Millis(tenant.StartOfDay(tx.Now)), false)
 	b := boxCount{byPerson: map[string]int{}}
 	for _, r := range rows {
 		b.Open += r.open

@@ -13,6 +13,7 @@ import (
 	"poststelle/internal/blob"
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
+	"poststelle/internal/i18n"
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
 	"poststelle/internal/seal"
@@ -327,7 +328,7 @@ type numberKey struct {
 const numberBlock = 64
 
 func (n *numbers) next(ctx context.Context, d *db.DB, of tenant.ID, now time.Time) (string, error) {
-	year := now.In(tenant.Zone()).Year()
+	year := now.In(i18n.Zone()).Year()
 	key := numberKey{of, year}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -76,7 +76,7 @@ func dueOf(t thread, now time.Time) (time.Time, ui.DueState) {
 		return time.Time{}, ui.DueFar
 	case t.late(now):
 		return t.Due, ui.DueLate
-	case t.Due.Before(startOfDay(now).AddDate(0, 0, 3)):
+	case t.Due.Before(tenant.StartOfDay(now).AddDate(0, 0, 3)):
 		return t.Due, ui.DueSoon
 	}
 	return t.Due, ui.DueFar
@@ -233,7 +233,7 @@ func (s *Service) rowView(r *http.Request, t *tenant.Tenant, row inboxRow, names
 	}
 	v.Due, v.DueState = dueOf(row.thread, s.Now())
 	v.AtText = dayMonth(ctx, row.Received)
-	if !row.Received.Before(startOfDay(s.Now())) {
+	if !row.Received.Before(tenant.StartOfDay(s.Now())) {
 		v.AtText = i18n.Time(ctx, row.Received)
 	}
 	if m, ok := t.Mailbox(row.Mailbox); ok {
@@ -295,7 +295,7 @@ func keyHints(ctx context.Context) []ui.Pair {
 
 // dayMonth writes a day without its year, as the page's language does.
 func dayMonth(ctx context.Context, t time.Time) string {
-	return t.In(tenant.Zone()).Format(i18n.T(ctx, "mailbox.staff.date.layout"))
+	return t.In(i18n.Zone()).Format(i18n.T(ctx, "mailbox.staff.date.layout"))
 }
 
 // shortName is a name as a narrow column holds it: "M. Keller".

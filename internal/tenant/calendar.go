@@ -1,6 +1,10 @@
 package tenant
 
-import "time"
+import (
+	"time"
+
+	"poststelle/internal/i18n"
+)
 
 // WorkingDays returns the end of the nth working day after from, as a date in
 // Baden-Württemberg: the day itself is not counted, Saturdays, Sundays and
@@ -8,7 +12,7 @@ import "time"
 // holidays by the Feiertagsgesetz BW). The result is midnight at the start of
 // that day in Europe/Berlin, in UTC.
 func WorkingDays(from time.Time, n int) time.Time {
-	day := startOfDay(from.In(Zone()))
+	day := StartOfDay(from)
 	for n > 0 {
 		day = day.AddDate(0, 0, 1)
 		if !Holiday(day) {
@@ -57,15 +61,8 @@ func easterSunday(year int, zone *time.Location) time.Time {
 	return time.Date(year, time.Month(month), day, 0, 0, 0, 0, zone)
 }
 
-func startOfDay(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
-}
-
-// Zone returns the time zone of the installation, Europe/Berlin.
-func Zone() *time.Location {
-	zone, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		return time.UTC
-	}
-	return zone
+// StartOfDay returns when the day of t began in Germany.
+func StartOfDay(t time.Time) time.Time {
+	y, m, d := t.In(i18n.Zone()).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, i18n.Zone())
 }

@@ -11,6 +11,7 @@ import (
 	"poststelle/internal/db"
 	"poststelle/internal/db/dbtest"
 	"poststelle/internal/fault"
+	"poststelle/internal/i18n"
 	"poststelle/internal/journal"
 	"poststelle/internal/tenant"
 )
@@ -185,7 +186,7 @@ func TestFind(t *testing.T) {
 
 func TestWorkingDays(t *testing.T) {
 	at := func(s string) time.Time {
-		day, err := time.ParseInLocation("2006-01-02 15:04", s, tenant.Zone())
+		day, err := time.ParseInLocation("2006-01-02 15:04", s, i18n.Zone())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +206,7 @@ func TestWorkingDays(t *testing.T) {
 		{"2027-01-05 09:00", 1, "2027-01-07 00:00"}, // Epiphany
 	} {
 		if got := tenant.WorkingDays(at(c.from), c.n); !got.Equal(at(c.want)) {
-			t.Errorf("WorkingDays(%s, %d) = %s, want %s", c.from, c.n, got.In(tenant.Zone()), c.want)
+			t.Errorf("WorkingDays(%s, %d) = %s, want %s", c.from, c.n, got.In(i18n.Zone()), c.want)
 		}
 	}
 }

@@ -12,10 +12,16 @@ import (
 // machine itself: behind a proxy that says nothing of its clients, all of them
 // would be one network.
 func Network(a netip.Addr) netip.Prefix {
-	a = a.Unmap()
-	if !a.IsValid() || a.IsLoopback() {
+	if a.Unmap().IsLoopback() {
 		return netip.Prefix{}
 	}
+	return Prefix(a)
+}
+
+// Prefix returns the /24 of an IPv4 and the /48 of an IPv6 address, that of the
+// machine itself included; the zero Prefix for no address.
+func Prefix(a netip.Addr) netip.Prefix {
+	a = a.Unmap()
 	bits := 48
 	if a.Is4() {
 		bits = 24
