@@ -15,20 +15,14 @@ import (
 // as CSS masks from data: URLs, from which nothing runs.
 const cspBase = "default-src 'none'; script-src %SCRIPT%; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; " +
-	"trusted-types %TYPES%"
+	"trusted-types 'none'"
 
 var (
-	cspNone  = strings.NewReplacer("%SCRIPT%", "'none'", "%TYPES%", "'none'").Replace(cspBase)
-	cspParts = strings.Split(strings.Replace(cspBase, "%TYPES%", "%SCRIPT%", 1), "%SCRIPT%")
+	cspNone                = strings.Replace(cspBase, "%SCRIPT%", "'none'", 1)
+	cspBefore, cspAfter, _ = strings.Cut(cspBase, "%SCRIPT%")
 )
 
-func csp(nonce string, staff bool) string {
-	types := "'none'"
-	if staff {
-		types = "htmx"
-	}
-	return cspParts[0] + "'nonce-" + nonce + "'" + cspParts[1] + types + cspParts[2]
-}
+func csp(nonce string) string { return cspBefore + "'nonce-" + nonce + "'" + cspAfter }
 
 // cspFile is the policy of a file somebody uploaded.
 const cspFile = "sandbox; default-src 'none'"

@@ -22,7 +22,7 @@ type View struct {
 	Title   string // text of the h1 without the name of the product
 	Body    templ.Component
 	Errors  int    // number of field errors: the title begins with "Fehler:"
-	Staff   bool   // staff page: wide frame, trusted type htmx
+	Staff   bool   // staff page: wide frame, keys
 	Narrow  bool   // staff page that is a form
 	FocusH1 bool   // the h1 takes the focus
 	NoIndex bool   // not for search engines
@@ -42,7 +42,7 @@ func Render(w http.ResponseWriter, r *http.Request, status int, v View) error {
 	if err := sc.rt.cfg.Layout(r, v).Render(templ.WithNonce(r.Context(), sc.nonce), page); err != nil {
 		return fmt.Errorf("web: page on %s: %w", sc.route, err)
 	}
-	return writePage(w, sc, status, v.Staff, page.Bytes())
+	return writePage(w, sc, status, page.Bytes())
 }
 
 // buffer returns an empty buffer for a page; release takes it back, unless it
@@ -62,24 +62,12 @@ func (rt *Router) release(b *bytes.Buffer) {
 	}
 }
 
-// RenderPart writes a component without frame, for a request that asked for a
-// part of a page (HX-Request). Staff pages only.
-func RenderPart(w http.ResponseWriter, r *http.Request, status int, c templ.Component) error {
-	sc := scopeOf(r.Context())
-	var part bytes.Buffer
-	if err := c.Render(templ.WithNonce(r.Context(), sc.nonce), &part); err != nil {
-		return fmt.Errorf("web: part on %s: %w", sc.route, err)
-	}
-	w.Header().Add("Vary", "HX-Request")
-	return writePage(w, sc, status, true, part.Bytes())
-}
-
-func writePage(w http.ResponseWriter, sc *scope, status int, staff bool, page []byte) error {
+func writePage(w http.ResponseWriter, sc *scope, status int, page []byte) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(page)))
-	if staff || bytes.Contains(page, []byte(sc.nonce)) {
-		h.Set("Content-Security-Policy", csp(sc.nonce, staff))
+	if bytes.Contains(page, []byte(sc.nonce)) {
+		h.Set("Content-Security-Policy", csp(sc.nonce))
 	} else {
 		h.Set("Content-Security-Policy", cspNone)
 	}
@@ -226,7 +214,7 @@ func bare(res *response, ctx context.Context, e ErrorView) {
 		`<meta name="viewport" content="width=device-width, initial-scale=1"><title>` + html.EscapeString(e.Title) + `</title></head><body><main>`)
 	_ = errorBody(e).Render(ctx, &b)
 	b.WriteString(`</main></body></html>`)
-	_ = writePage(res, res.sc, e.Status, false, b.Bytes())
+	_ = writePage(res, res.sc, e.Status, b.Bytes())
 }
 
 // RefuseSession answers a posted form that needs a session and has none: with

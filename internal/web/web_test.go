@@ -141,7 +141,7 @@ func TestCSP(t *testing.T) {
 		t.Errorf("page without scripts:\n%s\nwant\n%s", got, want)
 	}
 	seen := map[string]bool{}
-	for path, types := range map[string]string{"/script": "'none'", "/amt": "htmx"} {
+	for _, path := range []string{"/script", "/amt"} { // nothing makes markup from text, on staff pages neither
 		for range 3 {
 			p := w.Get(path)
 			nonce := p.Attr("script", "nonce")
@@ -149,7 +149,7 @@ func TestCSP(t *testing.T) {
 				t.Errorf("%s: nonce %q is short or repeated", path, nonce)
 			}
 			seen[nonce] = true
-			if got, want := p.Header.Get("Content-Security-Policy"), fmt.Sprintf(wantCSP, "'nonce-"+nonce+"'", types); got != want {
+			if got, want := p.Header.Get("Content-Security-Policy"), fmt.Sprintf(wantCSP, "'nonce-"+nonce+"'", "'none'"); got != want {
 				t.Errorf("%s:\n%s\nwant\n%s", path, got, want)
 			}
 		}
