@@ -2,12 +2,14 @@ package mailbox
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	tables "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/renderer/html"
 	"github.com/yuin/goldmark/text"
 )
@@ -16,17 +18,23 @@ import (
 // because that is what people mean who have never heard of Markdown.
 func markdown() goldmark.Markdown {
 	return goldmark.New(
-		goldmark.WithExtensions(extension.Linkify, extension.Strikethrough),
+		goldmark.WithExtensions(
+			extension.Linkify, extension.Strikethrough,
+			// Alignment would be a style attribute, which the content security policy forbids.
+			extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignNone)),
+		),
 		goldmark.WithRendererOptions(html.WithHardWraps()),
 	)
 }
 
-// policy is what an answer may contain: text, lists, emphasis and links to web
-// and mail addresses. No pictures, so that reading an answer fetches nothing
+// policy is what an answer may contain: text, lists, tables, emphasis and links
+// to web and mail addresses. No pictures, so that reading an answer fetches nothing
 // from elsewhere.
 func policy() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
 	p.AllowElements("p", "br", "strong", "em", "del", "ul", "ol", "li", "blockquote", "code", "pre", "hr", "h3", "h4")
+	p.AllowElements("table", "thead", "tbody", "tr", "th", "td")
+	p.AllowAttrs("scope").Matching(regexp.MustCompile(`^col$`)).OnElements("th")
 	p.AllowAttrs("href").OnElements("a")
 	p.AllowURLSchemes("https", "http", "mailto", "tel")
 	p.AllowAttrs("start").Matching(bluemonday.Integer).OnElements("ol")
@@ -41,8 +49,15 @@ func renderHTML(source string) (string, error) {
 	md := markdown()
 	doc := md.Parser().Parse(text.NewReader([]byte(source)))
 	err := ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if h, ok := n.(*ast.Heading); ok && entering {
-			h.Level = min(max(h.Level+2, 3), 4)
+		switch n := n.(type) {
+		case *ast.Heading:
+			if entering {
+				n.Level = min(max(n.Level+2, 3), 4)
+			}
+		case *tables.TableCell:
+			if _, head := n.Parent().(*tables.TableHeader); head {
+				n.SetAttributeString("scope", "col")
+			}
 		}
 		return ast.WalkContinue, nil
 	})
@@ -57,7 +72,7 @@ func renderHTML(source string) (string, error) {
 }
 
 // plainText returns the answer as text for a mail: without marks, links with
-// their address behind them.
+// their address behind them, a row of a table as a line.
 func plainText(source string) string {
 	raw := []byte(source)
 	doc := markdown().Parser().Parse(text.NewReader(raw))
@@ -126,7 +141,18 @@ func writeText(out *lineWriter, raw []byte, n ast.Node, entering bool) ast.WalkS
 		}
 	case *ast.RawHTML, *ast.HTMLBlock:
 		return ast.WalkSkipChildren
-	case *ast.Paragraph, *ast.Heading, *ast.List, *ast.Blockquote:
+	case *tables.TableCell:
+		if entering && n.PreviousSibling() != nil {
+			out.text(" |")
+			if n.HasChildren() {
+				out.text(" ")
+			}
+		}
+	case *tables.TableHeader, *tables.TableRow:
+		if !entering {
+			out.endBlock(1)
+		}
+	case *ast.Paragraph, *ast.Heading, *ast.List, *ast.Blockquote, *tables.Table:
 		if !entering {
 			out.endBlock(2)
 		}

@@ -20,6 +20,12 @@ func TestRenderHTML(t *testing.T) {
 		{"[weg](javascript:alert(1))", "<p>weg</p>\n"},
 		{"[weg](/amt/eingang)", "<p>weg</p>\n"},
 		{"1 < 2 & 3", "<p>1 &lt; 2 &amp; 3</p>\n"},
+		{
+			"| Tag | Uhr |\n|:----|----:|\n| Mo | *8* |\n| Di | <b>9</b> |",
+			"<table>\n<thead>\n<tr>\n<th scope=\"col\">Tag</th>\n<th scope=\"col\">Uhr</th>\n</tr>\n</thead>\n" +
+				"<tbody>\n<tr>\n<td>Mo</td>\n<td><em>8</em></td>\n</tr>\n<tr>\n<td>Di</td>\n<td>9</td>\n</tr>\n</tbody>\n</table>\n",
+		},
+		{"8 | 9\n10 | 11", "<p>8 | 9<br>\n10 | 11</p>\n"},
 	} {
 		got, err := mailbox.RenderHTML(c.source)
 		if err != nil || got != c.want {
@@ -29,7 +35,8 @@ func TestRenderHTML(t *testing.T) {
 	for _, evil := range []string{
 		`<script>alert(1)</script>`, `<img src=x onerror=alert(1)>`, `<a href="javascript:alert(1)">x</a>`, `<style>*{display:none}</style>`,
 		`<svg onload=alert(1)>`, `<iframe src="https://fremd.example">`, `<p style="position:fixed">`, `<form action=/x><input name=y></form>`,
-		"[x](data:text/html,<script>alert(1)</script>)", "[x](vbscript:x)", `<a href="//fremd.example">x</a>`,
+		"[x](data:text/html,<script>alert(1)</script>)", "|<img src=x>|[y](javascript:z)|\n|:-:|-|\n|<td style=a colspan=9>|<script>|",
+		`<table background=x><tr><th scope="row" onclick=x>`, "[x](vbscript:x)", `<a href="//fremd.example">x</a>`,
 	} {
 		got, err := mailbox.RenderHTML(evil)
 		if err != nil {
@@ -44,7 +51,7 @@ var cleanHref = regexp.MustCompile(`^(https?:|mailto:|tel:)`)
 // checkClean looks at the parsed result, not at its spelling.
 func checkClean(t *testing.T, source, got string) {
 	t.Helper()
-	allowed := " html head body p br strong em del ul ol li blockquote code pre hr h3 h4 a "
+	allowed := " html head body p br strong em del ul ol li blockquote code pre hr h3 h4 a table thead tbody tr th td "
 	doc, err := html.Parse(strings.NewReader(got))
 	if err != nil {
 		t.Fatalf("%q: %v", source, err)
@@ -64,6 +71,7 @@ func checkClean(t *testing.T, source, got string) {
 			case n.Data == "a" && a.Key == "href" && cleanHref.MatchString(strings.ToLower(a.Val)):
 			case n.Data == "a" && a.Key == "rel":
 			case n.Data == "ol" && a.Key == "start":
+			case n.Data == "th" && a.Key == "scope" && a.Val == "col":
 			default:
 				t.Errorf("%q: attribute %s=%q of %s in %q", source, a.Key, a.Val, n.Data, got)
 			}
@@ -80,6 +88,7 @@ func TestPlainText(t *testing.T) {
 		{"https://stadt.example", "https://stadt.example\n"},
 		{"```\na\n\nb\n```\n\nc", "a\n\nb\n\nc\n"},
 		{"<b>x</b> y", "x y\n"},
+		{"Wann:\n\n| Tag | Uhr |\n|---|---|\n| Mo | **8** |\n| Di | |\n\nDanach", "Wann:\n\nTag | Uhr\nMo | 8\nDi |\n\nDanach\n"},
 		{"", "\n"},
 	} {
 		if got := mailbox.PlainText(c.source); got != c.want {
@@ -93,6 +102,7 @@ func FuzzRenderHTML(f *testing.F) {
 	for _, s := range []string{
 		"", "a\n\nb", "# x\n- [y](https://z.example \"t\")", "<b onclick=x>", "&lt;script&gt;", "[a]: javascript:x\n[a]", "```\n<x>\n```",
 		"<https://a.example/<b>>", "1. x\n\n7) y", "~~a~~ **b", "\u202e<p>\x00", "<!-- -->", "&#x6A;avascript:x", "a@b.example",
+		"| a | b |\n|:-:|--|\n| <td> | \\| |\n\n<table><th scope=row>", "a|\n-|\n",
 	} {
 		f.Add(s)
 	}
