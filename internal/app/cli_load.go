@@ -75,6 +75,7 @@ type loadDrive struct {
 	Duration time.Duration `help:"End after this time at the latest." default:"1m"`
 	Mailbox  string        `help:"Mailbox that receives the letters."`
 	Login    string        `help:"Member of staff, for inbox."`
+	Rows     int           `help:"Letters on a page, for inbox; a size that the inbox offers." default:"50"`
 	Password string        `help:"Their password." env:"POSTSTELLE_PASSWORD"`
 	PID      int           `name:"pid" help:"The server's process, for memory and processor time."`
 	JSON     bool          `name:"json" help:"Print one JSON line."`
@@ -89,7 +90,7 @@ func (c *loadDrive) Help() string {
 func (c *loadDrive) run(ctx context.Context, s Streams) error {
 	r, err := load.Run(ctx, load.DriveConfig{
 		URL: c.URL, Scenario: load.Scenario(c.Scenario), Clients: c.Clients, Count: c.Count, Duration: c.Duration, Mailbox: c.Mailbox,
-		Login: c.Login, Password: c.Password, PID: c.PID, Progress: func(what string) { fmt.Fprintln(s.Err, what) },
+		Login: c.Login, Password: c.Password, Rows: c.Rows, PID: c.PID, Progress: func(what string) { fmt.Fprintln(s.Err, what) },
 	})
 	if err != nil {
 		return err

@@ -1,11 +1,13 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +24,7 @@ type Scenario string
 const (
 	Text    Scenario = "text"
 	Files   Scenario = "files"
-	Inbox   Scenario = "inbox"   // GET /amt/eingang, signed in
+	Inbox   Scenario = "inbox"   // GET /amt/eingang with Rows letters, signed in
 	Collect Scenario = "collect" // POST /abholen with a valid code, and the page it leads to
 	Page    Scenario = "page"    // GET /
 )
@@ -45,8 +47,11 @@ type DriveConfig struct {
 	Duration time.Duration
 	// Mailbox receives the letters; default the first that is offered.
 	Mailbox string
-	// Login and Password are of a member of staff, for Inbox.
+	// Login and Password are of a member of staff, for Inbox. Rows is how many
+	// letters a page of theirs lists; default 50. A size that the inbox does not
+	// offer is an error, fewer letters than that are not.
 	Login, Password string
+	Rows            int
 	// PID is the server's process, for memory and processor time; 0 leaves
 	// them out.
 	PID int
@@ -70,6 +75,9 @@ func Run(ctx context.Context, c DriveConfig) (Report, error) {
 	if c.Duration <= 0 {
 		c.Duration = time.Minute
 	}
+	if c.Rows <= 0 {
+		c.Rows = 50
+	}
 	d := &driving{DriveConfig: c, base: base, tr: transport(c.Clients, nil)}
 	defer d.hangUp()
 	ops, err := d.prepare(ctx)
@@ -91,6 +99,7 @@ type driving struct {
 
 	mu   sync.Mutex
 	nets []*http.Transport // see network
+	rows int               // letters on a page of the inbox, as found
 }
 
 func (d *driving) hangUp() {
@@ -191,7 +200,7 @@ func (d *driving) measure(ctx context.Context, ops []operation) (Report, error) 
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{Scenario: string(d.Scenario), Clients: d.Clients}
+	r := Report{Scenario: string(d.Scenario), Clients: d.Clients, Rows: d.rows}
 	var mu sync.Mutex
 	var took []time.Duration
 	var next atomic.Int64
@@ -264,12 +273,20 @@ func (d *driving) prepareInbox(ctx context.Context) ([]operation, error) {
 	if _, err := b.submitAndFollow(ctx, f); err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}
+	path := "/amt/eingang?n=" + strconv.Itoa(d.Rows)
+	if page, err = b.getPath(ctx, path); err != nil {
+		return nil, err
+	}
+	d.rows = bytes.Count(page.body, []byte(`name="vorgang"`))
+	if more := bytes.Contains(page.body, []byte(`rel="next"`)); d.rows > d.Rows || more && d.rows != d.Rows {
+		return nil, fmt.Errorf("the inbox lists %d letters on a page, not %d: %w", d.rows, d.Rows, fault.Invalid)
+	}
 	return d.each(ctx, func(context.Context, int) (operation, error) {
 		own := newBrowser(d.base, d.tr)
 		for name, value := range b.cookies {
 			own.cookies[name] = value
 		}
-		return func(ctx context.Context) error { return d.look(ctx, own, "/amt/eingang") }, nil
+		return func(ctx context.Context) error { return d.look(ctx, own, path) }, nil
 	})
 }
 

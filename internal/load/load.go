@@ -24,11 +24,14 @@ import (
 // Report is what a run has measured. Durations are of single operations, in
 // milliseconds, failed ones left out.
 type Report struct {
-	Scenario string  `json:"scenario"`
-	Clients  int     `json:"clients"`
-	Done     int     `json:"done"`
-	Errors   int     `json:"errors"`
-	Seconds  float64 `json:"seconds"`
+	Scenario string `json:"scenario"`
+	Clients  int    `json:"clients"`
+	Done     int    `json:"done"`
+	Errors   int    `json:"errors"`
+	// Rows is how many letters a page of the inbox listed; 0 for other
+	// scenarios.
+	Rows    int     `json:"rows,omitempty"`
+	Seconds float64 `json:"seconds"`
 	// Rate is successful operations a second.
 	Rate float64 `json:"rate"`
 	P50  float64 `json:"p50_ms"`
@@ -63,6 +66,9 @@ func (r Report) WriteText(w io.Writer) error {
   p99   %.2f ms
   max   %.2f ms
 `, r.Scenario, r.Done, r.Errors, r.Seconds, r.Clients, r.Rate, r.P50, r.P90, r.P99, r.Max)
+	if err == nil && r.Rows > 0 {
+		_, err = fmt.Fprintf(w, "  rows  %d on a page\n", r.Rows)
+	}
 	if err == nil && r.FirstError != "" {
 		_, err = fmt.Fprintf(w, "  first error: %s\n", r.FirstError)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,7 +53,13 @@ func newSite(t *testing.T) *site {
 	mux.HandleFunc("GET /amt/eingang", func(w http.ResponseWriter, r *http.Request) {
 		if s.of(r)["login"] == "" {
 			w.WriteHeader(http.StatusForbidden)
+			return
 		}
+		n, err := strconv.Atoi(r.FormValue("n"))
+		if err != nil || n > 50 {
+			n = 25
+		}
+		fmt.Fprint(w, strings.Repeat(`<input type="checkbox" name="vorgang">`, n), `<a rel="next">`)
 	})
 	mux.HandleFunc("GET /abholen", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `<form method="post" action="/abholen"><input name="code"><button class="kern-btn kern-btn--primary">Öffnen</button></form>`)
@@ -181,6 +188,9 @@ func TestRun(t *testing.T) {
 			if r.Done != 10 || r.Errors != 0 || r.FirstError != "" || r.Rate <= 0 || r.P50 <= 0 || r.P50 > r.P90 || r.P90 > r.P99 || r.P99 > r.Max {
 				t.Errorf("report %+v", r)
 			}
+			if want := map[load.Scenario]int{load.Inbox: 50}[sc]; r.Rows != want {
+				t.Errorf("%d rows, want %d", r.Rows, want)
+			}
 			if r.Server == nil || r.Server.RSSPeak < r.Server.RSSBefore || r.Server.AnonymousPeak <= 0 {
 				t.Errorf("server %+v", r.Server)
 			}
@@ -216,6 +226,7 @@ func TestRun_CannotPrepare(t *testing.T) {
 		"wrong password":   {URL: s.URL, Scenario: load.Inbox, Login: "m.keller", Password: "x"},
 		"wrong mailbox":    {URL: s.URL, Scenario: load.Text, Mailbox: "zoo", Count: 3},
 		"unknown scenario": {URL: s.URL, Scenario: "dance"},
+		"unknown size":     {URL: s.URL, Scenario: load.Inbox, Login: "m.keller", Password: "secret", Count: 1, Rows: 75},
 		"no such process":  {URL: s.URL, Scenario: load.Page, Count: 1, PID: 1 << 30},
 	} {
 		if _, err := load.Run(t.Context(), c); err == nil {
