@@ -318,20 +318,27 @@ func With(ctx context.Context, l *Localizer) context.Context {
 	return context.WithValue(ctx, ctxKey{}, l)
 }
 
-// standard is the reference for a context that names no variety.
-var standard = sync.OnceValue(func() *Localizer {
+// standard is the catalogue of the binary.
+var standard = sync.OnceValue(func() *Catalog {
 	c, err := Load()
 	if err != nil {
 		panic(err) // the catalogues are part of the binary
 	}
-	return c.Localizer(Reference)
+	return c
 })
+
+// In returns a context whose sentences come from the variety lang of the
+// binary, the reference if lang is empty or unknown: for what is written
+// without a request, such as a mail.
+func In(ctx context.Context, lang string) context.Context {
+	return With(ctx, standard().Localizer(lang))
+}
 
 func from(ctx context.Context) *Localizer {
 	if l, ok := ctx.Value(ctxKey{}).(*Localizer); ok {
 		return l
 	}
-	return standard()
+	return standard().Localizer(Reference)
 }
 
 // Lang returns the variety of ctx: "de", "en", …; without one it is "de".

@@ -206,12 +206,13 @@ func (d draft) next(ctx context.Context, t *tenant.Tenant, n int) int {
 	return min(n+1, open)
 }
 
-// letter returns what is to be sent. The caller has seen that no step is open.
-func (d draft) letter(t *tenant.Tenant) letter {
+// letter returns what is to be sent, in the language of ctx. The caller has seen
+// that no step is open.
+func (d draft) letter(ctx context.Context, t *tenant.Tenant) letter {
 	box, _ := d.box(t)
 	l := letter{
 		Mailbox: box, Subject: d.Values["subject"], Body: d.Values["body"], Reply: replyWay(d.Values["reply"]),
-		Contact: contact{Name: d.Values["name"], Address: d.Values["address"]},
+		Contact: contact{Name: d.Values["name"], Address: d.Values["address"], Lang: i18n.Lang(ctx)},
 		Files:   d.Files,
 	}
 	if topic, ok := box.Topic(d.Values["topic"]); ok {

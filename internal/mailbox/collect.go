@@ -11,6 +11,7 @@ import (
 
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
+	"poststelle/internal/i18n"
 	"poststelle/internal/journal"
 	"poststelle/internal/seal"
 	"poststelle/internal/tenant"
@@ -235,10 +236,11 @@ func (s *Service) askWithdrawal(ctx context.Context, of tenant.ID, c collected) 
 	return nil
 }
 
-// setNotice changes or removes the e-mail address for content-free notices. The
-// address is sealed in the contact of the first letter.
+// setNotice changes or removes the e-mail address for content-free notices, which
+// are then written in the language of ctx. The address is sealed in the contact
+// of the first letter.
 func (s *Service) setNotice(ctx context.Context, of tenant.ID, c collected, email string) error {
-	err := s.changeContact(ctx, of, c, func(old *contact) { old.Email = email })
+	err := s.changeContact(ctx, of, c, func(old *contact) { old.Email, old.Lang = email, i18n.Lang(ctx) })
 	if err != nil {
 		return fmt.Errorf("mailbox: change notice: %w", err)
 	}

@@ -25,7 +25,7 @@ func (s *Service) UnheardRoutes(rt *web.Router) {
 			return err
 		}
 		_, err = sending(web.SessionOf(r), r.URL.Query().Get("e"), func(d draft) error {
-			_, _, err := s.send(r.Context(), t, d.letter(t), letterKeys{Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key()})
+			_, _, err := s.send(r.Context(), t, d.letter(r.Context(), t), letterKeys{Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key()})
 			return must(err)
 		})
 		return err

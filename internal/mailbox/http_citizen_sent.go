@@ -68,7 +68,7 @@ func (s *Service) sendDraft(w http.ResponseWriter, r *http.Request, t *tenant.Te
 			return nil
 		}
 		stored = d.Files
-		done, _, err = s.send(r.Context(), t, d.letter(t), letterKeys{
+		done, _, err = s.send(r.Context(), t, d.letter(r.Context(), t), letterKeys{
 			Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key(),
 		})
 		return err

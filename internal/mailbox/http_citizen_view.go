@@ -254,7 +254,7 @@ func uploadsOf(ctx context.Context, files []upload, remove bool) []ui.File {
 }
 
 func checkGroups(ctx context.Context, t *tenant.Tenant, d draft, lang string) []groupView {
-	l := d.letter(t)
+	l := d.letter(ctx, t)
 	group := func(n int, change string) groupView {
 		return groupView{Spec: ui.GroupSpec{Title: stepLabel(ctx, n), Href: stepPath(n, d.ID), ChangeLabel: change, Number: n}}
 	}

@@ -118,9 +118,10 @@ func (s *Service) runTellPerson(ctx context.Context, j jobs.Job) error {
 	if to == "" {
 		return nil
 	}
+	in := i18n.In(ctx, i18n.Reference) // the language of the authority
 	return s.post(ctx, mail.Message{
-		To: to, ID: j.ID, Subject: s.say("mailbox.mail.office.subject"),
-		Text: s.say("mailbox.mail.office.text", "link", s.BaseURL(t)+"/amt/eingang"),
+		To: to, ID: j.ID, Subject: i18n.T(in, "mailbox.mail.office.subject"),
+		Text: i18n.T(in, "mailbox.mail.office.text", "link", s.BaseURL(t)+"/amt/eingang"),
 	})
 }
 
@@ -135,9 +136,10 @@ func (s *Service) runTellCitizen(ctx context.Context, j jobs.Job) error {
 	if err != nil || reach.Email == "" {
 		return err
 	}
+	in := i18n.In(ctx, reach.Lang)
 	return s.post(ctx, mail.Message{
-		To: reach.Email, ID: m.ID, Subject: s.say("mailbox.mail.citizen.subject"),
-		Text: s.say("mailbox.mail.citizen.text", "link", s.BaseURL(t)+"/abholen"),
+		To: reach.Email, ID: m.ID, Subject: i18n.T(in, "mailbox.mail.citizen.subject"),
+		Text: i18n.T(in, "mailbox.mail.citizen.text", "link", s.collectURL(in, t)),
 	})
 }
 
@@ -168,14 +170,14 @@ func (s *Service) runAnswerMail(ctx context.Context, j jobs.Job) error {
 	if err != nil {
 		return jobs.Fatal(fmt.Errorf("mailbox: mail answer: %w", err))
 	}
-	text := plainText(string(body))
-	key := "mailbox.mail.answer.text"
+	text, in := plainText(string(body)), i18n.In(ctx, reach.Lang)
+	args := []any{"text", text, "authority", t.Name, "link", s.collectURL(in, t)}
+	whole := i18n.T(in, "mailbox.mail.answer.text", args...)
 	if len(m.files) > 0 {
-		key = "mailbox.mail.answer.files"
+		whole = i18n.T(in, "mailbox.mail.answer.files", args...)
 	}
 	err = s.post(ctx, mail.Message{
-		To: reach.Email, ID: m.ID, Subject: s.say("mailbox.mail.answer.subject", "authority", t.Name),
-		Text: s.say(key, "text", text, "authority", t.Name, "link", s.BaseURL(t)+"/abholen"),
+		To: reach.Email, ID: m.ID, Subject: i18n.T(in, "mailbox.mail.answer.subject", "authority", t.Name), Text: whole,
 	})
 	if err != nil || !m.Undelivered {
 		return err
@@ -270,10 +272,13 @@ func (s *Service) reach(ctx context.Context, token string, th thread) (contact, 
 	return openContact(k, th.Tenant, th.First, sealed)
 }
 
-// say returns a sentence for a mail: mails are in German, the language of the
-// authority.
-func (s *Service) say(key string, args ...any) string {
-	return i18n.T(context.Background(), key, args...)
+// collectURL is the address of the field for the collection code, in the
+// language of ctx.
+func (s *Service) collectURL(ctx context.Context, t *tenant.Tenant) string {
+	if lang := i18n.Lang(ctx); lang != i18n.Reference {
+		return s.BaseURL(t) + "/" + lang + "/abholen"
+	}
+	return s.BaseURL(t) + "/abholen"
 }
 
 func (s *Service) post(ctx context.Context, m mail.Message) error {

@@ -150,7 +150,7 @@ func (s *Service) compareStored(ctx context.Context, th thread, l letter, k lett
 	if len(m.contact) > 0 {
 		reach, reachErr = openContact(k.K.Derive("contact"), m.Tenant, m.ID, m.contact)
 	}
-	same = same && cardErr == nil && reachErr == nil && reach == l.Contact && th.Reply == l.Reply &&
+	same = same && cardErr == nil && reachErr == nil && reach.sameReach(l.Contact) && th.Reply == l.Reply &&
 		c == card{Subject: l.Subject, Sender: l.Contact.Name} && th.Mailbox == l.Mailbox.ID && th.Topic == l.Topic
 	if !same {
 		done.Older, done.Stored = true, body

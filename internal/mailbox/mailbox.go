@@ -190,9 +190,19 @@ type contact struct {
 	Email   string `json:"email,omitempty"`
 	Name    string `json:"name,omitempty"`
 	Address string `json:"address,omitempty"`
+	// Lang is the language of mails to the citizen, "" the reference.
+	Lang string `json:"lang,omitempty"`
 }
 
-func (c contact) empty() bool { return c == contact{} }
+// empty reports whether there is no way to reach the citizen.
+func (c contact) empty() bool { return c.sameReach(contact{}) }
+
+// sameReach compares everything but the language, which follows the page that
+// was used last and makes no other letter.
+func (c contact) sameReach(o contact) bool {
+	c.Lang, o.Lang = "", ""
+	return c == o
+}
 
 // fileCard describes a file: the sealed part "filecard/…".
 type fileCard struct {
