@@ -15,7 +15,7 @@ import (
 // case.
 func (a *App) person(ctx context.Context, of, login string) (vault.Person, error) {
 	if _, ok := a.Directory.ByID(tenant.ID(of)); !ok {
-		return vault.Person{}, fmt.Errorf("no tenant %q: %w", of, fault.NotFound)
+		return vault.Person{}, plain(fault.NotFound, "there is no tenant %q", of)
 	}
 	people, err := a.Vault.Staff(ctx, a.console, of)
 	if err != nil {
@@ -26,17 +26,17 @@ func (a *App) person(ctx context.Context, of, login string) (vault.Person, error
 			return p, nil
 		}
 	}
-	return vault.Person{}, fmt.Errorf("no staff %q at %q: %w", login, of, fault.NotFound)
+	return vault.Person{}, plain(fault.NotFound, "nobody signs in as %q at %q", login, of)
 }
 
 // box finds a mailbox of a tenant.
 func (a *App) box(of, id string) (tenant.MailboxID, error) {
 	t, ok := a.Directory.ByID(tenant.ID(of))
 	if !ok {
-		return "", fmt.Errorf("no tenant %q: %w", of, fault.NotFound)
+		return "", plain(fault.NotFound, "there is no tenant %q", of)
 	}
 	if _, ok := t.Mailbox(tenant.MailboxID(id)); !ok {
-		return "", fmt.Errorf("no mailbox %q at %q: %w", id, of, fault.NotFound)
+		return "", plain(fault.NotFound, "%q has no mailbox %q", of, id)
 	}
 	return tenant.MailboxID(id), nil
 }

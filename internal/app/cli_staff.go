@@ -45,11 +45,18 @@ func (c *staffAdd) open(ctx context.Context, a *App, s Streams) error {
 		SecondFactor: true, Notices: c.Notices,
 	}
 	for _, m := range c.Mailbox {
-		n.Mailboxes = append(n.Mailboxes, tenant.MailboxID(m))
+		id, err := a.box(c.Tenant, m)
+		if err != nil {
+			return err
+		}
+		n.Mailboxes = append(n.Mailboxes, id)
+	}
+	if _, ok := a.Directory.ByID(n.Tenant); !ok {
+		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
 	}
 	e, err := a.Accounts.AddStaff(ctx, n)
 	if err != nil {
-		return err
+		return taken(err, "somebody signs in as %q at %q already; nothing was added", c.Login, c.Tenant)
 	}
 	w := table(s.Out)
 	fmt.Fprintf(w, "person\t%s\nlogin\t%s\n", e.Person, c.Login)
@@ -73,7 +80,7 @@ func (*staffList) Help() string {
 
 func (c *staffList) open(ctx context.Context, a *App, s Streams) error {
 	if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); !ok {
-		return fmt.Errorf("no tenant %q: %w", c.Tenant, fault.NotFound)
+		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
 	}
 	people, err := a.Vault.Staff(ctx, a.console, c.Tenant)
 	if err != nil {
@@ -157,7 +164,7 @@ func (c *accesslogExport) open(ctx context.Context, a *App, s Streams) error {
 		}
 		ids = append(ids, "-") // requests for hosts of no tenant
 	} else if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); !ok {
-		return fmt.Errorf("no tenant %q: %w", c.Tenant, fault.NotFound)
+		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
 	}
 	to := c.To
 	if to.IsZero() {

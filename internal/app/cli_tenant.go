@@ -50,6 +50,9 @@ func (c *tenantAdd) Validate() error {
 	case c.FromCSV != "" && (c.ID != "" || c.Name != "" || c.ARS != "" || len(c.Host) > 0 || c.Kind != string(tenant.Authority)):
 		return errors.New("--from-csv takes everything but the profile from the list")
 	}
+	if h := twice(normalHosts(c.Host)); h != "" {
+		return fmt.Errorf("--host %q is given twice", h)
+	}
 	return nil
 }
 
@@ -71,7 +74,7 @@ func (c *tenantAdd) open(ctx context.Context, a *App, s Streams) error {
 		return err
 	}
 	if err := a.AddTenants(ctx, list); err != nil {
-		return err
+		return taken(err, "a short name or host is taken already; nothing was added")
 	}
 	_, err := fmt.Fprintf(s.Out, "%d added\n", len(list))
 	return err
@@ -157,7 +160,7 @@ func (*tenantShow) Help() string {
 func (c *tenantShow) open(_ context.Context, a *App, s Streams) error {
 	t, ok := a.Directory.ByID(tenant.ID(c.ID))
 	if !ok {
-		return fmt.Errorf("no tenant %q: %w", c.ID, fault.NotFound)
+		return plain(fault.NotFound, "there is no tenant %q", c.ID)
 	}
 	w := table(s.Out)
 	for _, line := range [][2]string{
@@ -199,9 +202,15 @@ func (*mailboxAdd) Help() string {
 }
 
 func (c *mailboxAdd) open(ctx context.Context, a *App, s Streams) error {
+	if err := a.Directory.Refresh(ctx); err != nil {
+		return err
+	}
 	t, ok := a.Directory.ByID(tenant.ID(c.Tenant))
 	if !ok {
-		return fmt.Errorf("no tenant %q: %w", c.Tenant, fault.NotFound)
+		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
+	}
+	if _, ok := t.Mailbox(tenant.MailboxID(c.ID)); ok {
+		return plain(fault.Conflict, "%q has a mailbox %q already; nothing was added", c.Tenant, c.ID)
 	}
 	m := tenant.Mailbox{
 		ID: tenant.MailboxID(c.ID), Tenant: t.ID, Department: c.Department, Name: c.Name, NameEN: c.NameEN, Duties: c.Duties,
@@ -209,6 +218,7 @@ func (c *mailboxAdd) open(ctx context.Context, a *App, s Streams) error {
 		MaxMessage: int64(c.MaxMessage) << 20, MaxFiles: c.MaxFiles, EmailReply: c.EmailReply, SenderRequired: c.SenderRequired,
 		Fallback: c.Fallback, Position: len(t.Mailboxes),
 	}
+	var ids []string
 	for _, topic := range c.Topic {
 		parts := strings.SplitN(topic, "=", 3)
 		if len(parts) < 2 {
@@ -216,6 +226,10 @@ func (c *mailboxAdd) open(ctx context.Context, a *App, s Streams) error {
 		}
 		parts = append(parts, "")
 		m.Topics = append(m.Topics, tenant.Topic{ID: parts[0], Name: parts[1], NameEN: parts[2]})
+		ids = append(ids, parts[0])
+	}
+	if id := twice(ids); id != "" {
+		return usage("--topic %q is given twice", id)
 	}
 	if len(m.Topics) == 0 {
 		m.Topics = generalMailbox().Topics
@@ -228,7 +242,7 @@ func (c *mailboxAdd) open(ctx context.Context, a *App, s Streams) error {
 		return err
 	}
 	if err := tenant.AddMailbox(ctx, a.DB, m); err != nil {
-		return err
+		return taken(err, "%q has a mailbox %q already; nothing was added", c.Tenant, c.ID)
 	}
 	if err := a.Directory.Refresh(ctx); err != nil {
 		return err
@@ -249,7 +263,7 @@ func (*mailboxList) Help() string {
 
 func (c *mailboxList) open(_ context.Context, a *App, s Streams) error {
 	if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); c.Tenant != "" && !ok {
-		return fmt.Errorf("no tenant %q: %w", c.Tenant, fault.NotFound)
+		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
 	}
 	w := table(s.Out)
 	fmt.Fprintln(w, "TENANT\tMAILBOX\tREPLY DAYS\tFILE MB\tMESSAGE MB\tKINDS\tNAME")
@@ -284,7 +298,7 @@ func (*bannerAdd) Help() string {
 
 func (c *bannerAdd) open(ctx context.Context, a *App, s Streams) error {
 	if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); c.Tenant != "" && !ok {
-		return fmt.Errorf("no tenant %q: %w", c.Tenant, fault.NotFound)
+		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
 	}
 	id, err := tenant.AddBanner(ctx, a.DB, tenant.Banner{
 		Tenant: tenant.ID(c.Tenant), Kind: tenant.BannerKind(c.Kind), Title: c.Title, TitleEN: c.TitleEN, Text: c.Text, TextEN: c.TextEN,
@@ -333,7 +347,9 @@ func (*bannerEnd) Help() string {
 }
 
 func (c *bannerEnd) open(ctx context.Context, a *App, s Streams) error {
-	if err := tenant.EndBanner(ctx, a.DB, c.ID); err != nil {
+	if err := tenant.EndBanner(ctx, a.DB, c.ID); errors.Is(err, fault.NotFound) {
+		return plain(fault.NotFound, "there is no system message %q that is shown or planned", c.ID)
+	} else if err != nil {
 		return err
 	}
 	if err := a.Directory.Refresh(ctx); err != nil {

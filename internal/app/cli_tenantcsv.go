@@ -62,7 +62,7 @@ func readTenants(in io.Reader, profile tenant.Profile) ([]tenant.Tenant, error) 
 		}
 		for _, word := range append([]string{"id " + string(t.ID)}, hostWords(t)...) {
 			if first, ok := seen[word]; ok {
-				return nil, &lineError{line, fmt.Errorf("%s stands in line %d already: %w", word, first, fault.Conflict)}
+				return nil, &lineError{line, plain(fault.Conflict, "%s stands in line %d already", word, first)}
 			}
 			seen[word] = line
 		}
@@ -125,11 +125,11 @@ func hostWords(t tenant.Tenant) []string {
 func unused(d *tenant.Directory, list []tenant.Tenant) error {
 	for _, t := range list {
 		if _, ok := d.ByID(t.ID); ok {
-			return fmt.Errorf("tenant %q exists already; nothing was added: %w", t.ID, fault.Conflict)
+			return plain(fault.Conflict, "tenant %q exists already; nothing was added", t.ID)
 		}
 		for _, h := range t.Hosts {
 			if other, ok := d.ByHost(h); ok {
-				return fmt.Errorf("host %q of %q belongs to tenant %q; nothing was added: %w", h, t.ID, other.ID, fault.Conflict)
+				return plain(fault.Conflict, "host %q of %q belongs to tenant %q; nothing was added", h, t.ID, other.ID)
 			}
 		}
 	}
