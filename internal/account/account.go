@@ -72,6 +72,8 @@ type Accounts struct {
 	// origin hides the network that a sign-in comes from: the vault slows it
 	// down by a name that nobody can turn back into an address.
 	origin [32]byte
+	// onDelete are what domains drop of a person who deletes the account.
+	onDelete []func(ctx context.Context, tx *db.Tx, account string) error
 }
 
 // New returns the accounts of an installation. It starts nothing.

@@ -37,11 +37,7 @@ func getRoot(w http.ResponseWriter, r *http.Request) error { return web.Redirect
 
 // signInPath leads to the sign-in page and from there back to this page.
 func signInPath(r *http.Request) string {
-	back := r.URL.EscapedPath()
-	if r.URL.RawQuery != "" {
-		back += "?" + r.URL.RawQuery
-	}
-	return "/amt/anmelden?weiter=" + url.QueryEscape(back)
+	return "/amt/anmelden?weiter=" + url.QueryEscape(here(r))
 }
 
 // wanted is the page to go to after sign-in: one of the staff's own, or the

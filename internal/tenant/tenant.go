@@ -28,6 +28,14 @@ type ID string
 // MailboxID names a mailbox inside its tenant; same alphabet as ID.
 type MailboxID string
 
+// Realm is one register of citizen accounts: whoever registered in it has a
+// mailbox with all its tenants. See Tenant.Realm.
+type Realm string
+
+// Everywhere is the realm that all tenants of the profile vorlage share: one
+// registration serves the whole installation (A48).
+const Everywhere Realm = "*"
+
 // Kind says which of the two notices a tenant has.
 type Kind string
 
@@ -81,6 +89,15 @@ type Tenant struct {
 
 	Departments []Department
 	Mailboxes   []Mailbox
+}
+
+// Realm returns the register of citizen accounts that the tenant belongs to:
+// Everywhere in the profile vorlage, one of its own in the profile streng.
+func (t *Tenant) Realm() Realm {
+	if t.Profile == Streng {
+		return Realm(t.ID)
+	}
+	return Everywhere
 }
 
 // Address is the postal and electronic address of an authority.
