@@ -11,15 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// cspBase is the policy of every page; data: is there because KERN draws icons
-// as CSS masks from data: URLs, from which nothing runs.
-const cspBase = "default-src 'none'; script-src %SCRIPT%; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
-	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; " +
-	"trusted-types 'none'"
-
-var (
-	cspNone                = strings.Replace(cspBase, "%SCRIPT%", "'none'", 1)
-	cspBefore, cspAfter, _ = strings.Cut(cspBase, "%SCRIPT%")
+// The policy of every page, around the scripts that it may run; data: is there
+// because KERN draws icons as CSS masks from data: URLs, from which nothing runs.
+const (
+	cspBefore = "default-src 'none'; script-src "
+	cspAfter  = "; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; " +
+		"frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	cspNone = cspBefore + "'none'" + cspAfter
 )
 
 func csp(nonce string) string { return cspBefore + "'nonce-" + nonce + "'" + cspAfter }
