@@ -27,6 +27,7 @@ type Proof struct {
 	Tenant, Login, Password string
 	OTP                     string // six digits; blanks are ignored; not looked at when the person has no second factor
 	Origin                  string // names where the attempt comes from, for the slow-down: a keyed hash of a network prefix, or ""
+	Label                   string // of the browser, such as "Firefox, Windows", for the list of sessions
 }
 
 const (

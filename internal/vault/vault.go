@@ -94,8 +94,14 @@ type Service interface {
 	ContactKeys(ctx context.Context, token, tenant string, messages []string) (map[string]seal.Key, error)
 	StaffMail(ctx context.Context, token, tenant string, persons []string) (map[string]string, error)
 
+	PasskeyService
+	SessionService
+	RoleService
+
 	// Access log.
 	OpenLog(ctx context.Context, token, day string, boxes, ads [][]byte, ground, reason string) ([]seal.Key, error)
+
+	AccountService
 }
 
 var _ Service = (*Vault)(nil)
