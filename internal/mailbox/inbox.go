@@ -92,12 +92,27 @@ type inboxRow struct {
 	Sealed bool // the card is not open yet: the letter is on its way to the vault
 }
 
+// undated is what the sort key of a matter that nobody waits for is above its
+// date: it has none to show, and stands behind all that have one.
+const undated = 1 << 52
+
+// dueKey is order.key of dueFirst for the database; mailbox_threads_due is an
+// index on the same words.
+const dueKey = "(due_at + case when state in ('new', 'open') then 0 else 4503599627370496 end)"
+
+// key is what a row is sorted by.
 func (o order) key(t thread) int64 {
-	if o == dueFirst {
+	switch {
+	case o != dueFirst:
+		return db.Millis(t.Received)
+	case t.owed():
 		return db.Millis(t.Due)
 	}
-	return db.Millis(t.Received)
+	return db.Millis(t.Due) + undated
 }
+
+// owed reports whether the office owes an answer: then the matter has a date.
+func (t thread) owed() bool { return t.State == stateNew || t.State == stateOpen }
 
 // inbox returns a page of threads from the person's mailboxes. Each mailbox is
 // read by its own index and the pages are merged, so that the cost does not
@@ -234,7 +249,7 @@ func (s *Service) openCards(ctx context.Context, who account.Actor, rows []inbox
 func selectInbox(ctx context.Context, tx *db.Tx, who account.Actor, box tenant.MailboxID, f filter) ([]thread, error) {
 	key := "received_at"
 	if f.Order == dueFirst {
-		key = "due_at"
+		key = dueKey
 	}
 	where := []string{"tenant_id = $1", "mailbox_id = $2", "deleting = $3"}
 	args := []any{string(who.Tenant), string(box), false}
@@ -274,6 +289,8 @@ func selectInbox(ctx context.Context, tx *db.Tx, who account.Actor, box tenant.M
 		edge = f.Before
 	}
 	if !edge.zero() {
+		// Said twice: SQLite begins to read at an expression only for the first form.
+		add(key+" "+op+"= ?", edge.Key)
 		args = append(args, edge.Key, edge.ID)
 		where = append(where, "("+key+", id) "+op+" ($"+strconv.Itoa(len(args)-1)+", $"+strconv.Itoa(len(args))+")")
 	}
@@ -288,7 +305,7 @@ limit $`+strconv.Itoa(len(args)), args...)
 
 // late reports whether the office owes an answer since yesterday or longer.
 func (t thread) late(now time.Time) bool {
-	return (t.State == stateNew || t.State == stateOpen) && t.Due.Before(tenant.StartOfDay(now))
+	return t.owed() && t.Due.Before(tenant.StartOfDay(now))
 }
 
 func (f filter) assignee(who account.Actor) string {

@@ -72,7 +72,7 @@ func statusOf(st state) ui.Tone {
 // there is none.
 func dueOf(t thread, now time.Time) (time.Time, ui.DueState) {
 	switch {
-	case t.State == stateClosed || t.State == stateWaiting:
+	case !t.owed():
 		return time.Time{}, ui.DueFar
 	case t.late(now):
 		return t.Due, ui.DueLate

@@ -26,7 +26,8 @@ create unique index mailbox_threads_submit on mailbox_threads (tenant_id, submit
 create unique index mailbox_threads_number on mailbox_threads (tenant_id, number);
 create index mailbox_threads_received on mailbox_threads (tenant_id, mailbox_id, received_at, id);
 create index mailbox_threads_open on mailbox_threads (tenant_id, mailbox_id, received_at, id) where state <> 'closed';
-create index mailbox_threads_due on mailbox_threads (tenant_id, mailbox_id, due_at, id) where state <> 'closed';
+create index mailbox_threads_due on mailbox_threads
+  (tenant_id, mailbox_id, (due_at + case when state in ('new', 'open') then 0 else 4503599627370496 end), id) where state <> 'closed';
 
 create table mailbox_messages (
   id           text not null primary key,
