@@ -18,9 +18,17 @@ import (
 const (
 	grantIdle = 30 * time.Minute
 	grantMax  = 8 * time.Hour
+	// grantFresh is how long after a proof the methods that demand one work.
+	grantFresh = 10 * time.Minute
+	// grantCode is how long a sign-in waits for its second factor, and maxCodes how many wrong codes it takes.
+	grantCode = 5 * time.Minute
+	maxCodes  = 5
 	// maxGrants bounds the sessions of one person; the oldest ends.
 	maxGrants = 20
 )
+
+// ErrProve says that the person must prove anew who they are (ProvePassword, ProvePasskey) before this step. Its kind is Denied.
+var ErrProve = fmt.Errorf("proof is older than %v: %w", grantFresh, fault.Denied)
 
 // Named services. Each may do only what its methods say, and is audited under its name.
 const (
@@ -30,32 +38,53 @@ const (
 	ServiceConsole   = "console"   // staff and memberships, OpenLog: for the command line on the vault's own machine
 )
 
-// Grant is a signed-in person. It ends 8 hours after sign-in, or after 30 minutes without use.
+// Grant is a signed-in person: of the staff of a tenant, or a citizen with an account in a realm. It ends 8 hours after sign-in, or
+// after 30 minutes without use.
 type Grant struct {
 	Token          string // secret; goes into the web session and nowhere else
+	Realm          string // of a citizen's account; Tenant, Login, Role and Mailboxes are empty then, and Person is the account's id
 	Tenant, Person string
 	Login          string
 	Role           string   // "clerk", "lead", "admin" or "operator"
 	Mailboxes      []string // at the time of the call, sorted
 	Expires        time.Time
+	Fresh          time.Time // when the person last proved who they are: at sign-in or with ProvePassword, ProvePasskey
+	NeedsCode      bool      // the password was right and a second factor is due: good for FinishSignIn alone, for 5 minutes
 }
 
 // grant is what the vault remembers of a token: in memory only, found by the token's hash.
 type grant struct {
 	service                     string // "" for a person
 	tenant, person, login, role string
-	issued, used                time.Time
+	realm                       string // of a citizen; tenant is "" then and person is the account
+	issued, used, fresh         time.Time
+	needsCode                   bool // only FinishSignIn takes it
+	wrongCodes                  int
+	id                          string // names the grant to its person; no secret
+	label                       string // of the browser
 }
+
+// citizen reports whether the grant is that of an account.
+func (g *grant) citizen() bool { return g.realm != "" }
+
+// staff reports whether the grant is that of a person of the staff.
+func (g *grant) staff() bool { return g.service == "" && g.realm == "" }
 
 // actor is how the grant appears in the audit.
 func (g *grant) actor() string {
-	if g.service != "" {
+	switch {
+	case g.service != "":
 		return "service:" + g.service
+	case g.citizen():
+		return auditAccount
 	}
 	return g.person
 }
 
 func (g *grant) expires() time.Time {
+	if g.needsCode {
+		return g.issued.Add(grantCode)
+	}
 	end, idle := g.issued.Add(grantMax), g.used.Add(grantIdle)
 	if idle.Before(end) {
 		return idle
@@ -76,15 +105,18 @@ func (g *grants) issue(n grant) string {
 	rand.Read(raw[:])
 	token := base64.RawURLEncoding.EncodeToString(raw[:])
 	n.issued = g.now()
-	n.used = n.issued
+	n.used, n.id = n.issued, rand.Text()
+	if n.service == "" && !n.needsCode {
+		n.fresh = n.issued
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if n.service == "" {
 		var oldest [32]byte
 		count := 0
 		for h, o := range g.all {
-			if o.service != "" || o.tenant != n.tenant || o.person != n.person {
-				continue
+			if o.service != "" || o.tenant != n.tenant || o.person != n.person || o.needsCode != n.needsCode {
+				continue // whoever knows only the password does not push out a whole session
 			}
 			if count++; count == 1 || o.issued.Before(g.all[oldest].issued) {
 				oldest = h
@@ -160,7 +192,7 @@ func (v *Vault) grant(token string) (*grant, error) {
 		return nil, fault.Unavailable
 	}
 	g, ok := v.grants.use(token)
-	if !ok {
+	if !ok || g.needsCode {
 		return nil, fault.Denied
 	}
 	return g, nil
@@ -172,12 +204,41 @@ func (v *Vault) person(token, tenant string) (*grant, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case g.service != "":
+	case !g.staff():
 		return nil, fault.Denied
 	case g.tenant != tenant:
 		return nil, fault.NotFound
 	}
 	return g, nil
+}
+
+// account resolves the token of a citizen with an account.
+func (v *Vault) account(token string) (*grant, error) {
+	g, err := v.grant(token)
+	if err != nil {
+		return nil, err
+	}
+	if !g.citizen() {
+		return nil, fault.Denied
+	}
+	return g, nil
+}
+
+// proved demands that the person behind the grant has proved who they are within the last 10 minutes.
+func (v *Vault) proved(g *grant) error {
+	if g.service == "" && v.cfg.Now().Sub(g.fresh) >= grantFresh {
+		return ErrProve
+	}
+	return nil
+}
+
+// provedAccount is account and proved in one.
+func (v *Vault) provedAccount(token string) (*grant, error) {
+	g, err := v.account(token)
+	if err == nil {
+		err = v.proved(g)
+	}
+	return g, err
 }
 
 func (v *Vault) service(token string, names ...string) (*grant, error) {
@@ -204,7 +265,7 @@ func (v *Vault) ServiceToken(name string) (string, error) {
 }
 
 // Check returns the grant of a token with the person's memberships as they are now, and counts as use. fault.Denied when it has
-// ended or the person was disabled; then the person signs in again.
+// ended, waits for its second factor, or the person was disabled or the account deleted; then the person signs in again.
 func (v *Vault) Check(ctx context.Context, token string) (Grant, error) {
 	g, err := v.grant(token)
 	if err != nil {
@@ -217,8 +278,12 @@ func (v *Vault) Check(ctx context.Context, token string) (Grant, error) {
 }
 
 func (v *Vault) describe(ctx context.Context, token string, g *grant) (Grant, error) {
-	out := Grant{Token: token, Tenant: g.tenant, Person: g.person, Login: g.login, Role: g.role, Expires: g.expires()}
+	out := Grant{Token: token, Realm: g.realm, Tenant: g.tenant, Person: g.person, Login: g.login, Role: g.role, Expires: g.expires(),
+		Fresh: g.fresh, NeedsCode: g.needsCode}
 	err := v.view(ctx, "check", func(tx *db.Tx) error {
+		if g.citizen() {
+			return v.stillThere(ctx, tx, g)
+		}
 		if err := activePerson(ctx, tx, g.tenant, g.person); err != nil {
 			if errors.Is(err, fault.NotFound) {
 				v.grants.endPerson(g.tenant, g.person, "")

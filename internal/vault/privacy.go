@@ -1,17 +1,18 @@
 package vault
 
 import (
+	"slices"
 	"time"
 
 	"poststelle/internal/personal"
 )
 
 // Personal declares the vault's own database and what it keeps in memory. The vault erases by its own methods (Shred, DropMessage,
-// DisableStaff) and expires in Housekeep, because no other package can reach its tables.
+// DisableStaff, DeleteAccount) and expires in Housekeep, because no other package can reach its tables.
 func Personal() personal.Declaration {
 	return personal.Declaration{
 		Domain: "vault",
-		Stores: append(append(keyStores(), staffStores()...), memoryStores()...),
+		Stores: slices.Concat(keyStores(), staffStores(), accountStores(), memoryStores()),
 	}
 }
 

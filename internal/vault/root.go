@@ -32,6 +32,9 @@ type rootKeys struct {
 	rows    seal.Key // seals everything else: signing keys, day keys, verifiers, addresses
 	login   seal.Key // HMAC by which a login is found
 	audit   seal.Key // HMAC of the audit chain
+	account seal.Key // wraps A, the key of a citizen's account
+	mail    seal.Key // HMAC by which an account is found
+	links   seal.Key // HMAC of the links in mails
 	check   seal.Key
 }
 
@@ -41,6 +44,9 @@ func derive(root seal.Key) rootKeys {
 		rows:    root.Derive("vault/rows/1"),
 		login:   root.Derive("vault/login/1"),
 		audit:   root.Derive("vault/audit/1"),
+		account: root.Derive("vault/account/1"),
+		mail:    root.Derive("vault/mail/1"),
+		links:   root.Derive("vault/links/1"),
 		check:   root.Derive("vault/check/1"),
 	}
 }

@@ -15,13 +15,21 @@ import (
 	"poststelle/internal/fault"
 )
 
-// Roles of staff.
+// Roles of staff. Only clerks, leads and administrators may be members of mailboxes; the others see no content at all.
 const (
 	RoleClerk    = "clerk"
-	RoleLead     = "lead"
-	RoleAdmin    = "admin"
-	RoleOperator = "operator" // only in the operator's own tenant; never a member of an authority's mailbox
+	RoleLead     = "lead"     // also confirms who joins a mailbox of theirs
+	RoleAdmin    = "admin"    // staff of the tenant
+	RoleEditor   = "editor"   // texts of the site
+	RoleDPO      = "dpo"      // data protection officer: registers and audit
+	RoleAuditor  = "auditor"  // audit and evidence
+	RoleOperator = "operator" // only in the operator's own tenant
 )
+
+// Roles lists all roles.
+func Roles() []string {
+	return []string{RoleClerk, RoleLead, RoleAdmin, RoleEditor, RoleDPO, RoleAuditor, RoleOperator}
+}
 
 // StaffSpec is a new person.
 type StaffSpec struct {
@@ -59,7 +67,7 @@ func (v *Vault) admin(token, tenant string) (*grant, error) {
 		return nil, err
 	case g.service == ServiceConsole:
 		return g, nil
-	case g.service != "":
+	case !g.staff():
 		return nil, fault.Denied
 	case g.tenant != tenant:
 		return nil, fault.NotFound
@@ -73,6 +81,9 @@ func (v *Vault) admin(token, tenant string) (*grant, error) {
 func stillActive(ctx context.Context, tx *db.Tx, g *grant) error {
 	if g.service != "" {
 		return nil
+	}
+	if g.citizen() {
+		return fault.Denied
 	}
 	err := activePerson(ctx, tx, g.tenant, g.person)
 	if errors.Is(err, fault.NotFound) {
@@ -137,7 +148,7 @@ func (s StaffSpec) check() error {
 	if f, ok := badPassword(s.Password); ok {
 		bad = append(bad, f)
 	}
-	if !slices.Contains([]string{RoleClerk, RoleLead, RoleAdmin, RoleOperator}, s.Role) {
+	if !slices.Contains(Roles(), s.Role) {
 		bad = append(bad, fault.Field{Name: "role", Key: "vault.staff.role"})
 	}
 	return fault.Fields(bad...)

@@ -90,7 +90,7 @@ func (v *Vault) Open(ctx context.Context, token, tenant, thread string, messages
 		return nil, fmt.Errorf("vault: open thread %s: %w", thread, err)
 	}
 	mailer := g.service == ServiceMailer
-	if !mailer && (g.service != "" || g.tenant != tenant) {
+	if !mailer && (!g.staff() || g.tenant != tenant) {
 		return nil, fmt.Errorf("vault: open thread %s: %w", thread, fault.NotFound)
 	}
 	var rows []keyRow
@@ -332,7 +332,7 @@ func (v *Vault) eraser(token, tenant string) (*grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.service == ServiceRetention || g.service == "" && g.tenant == tenant {
+	if g.service == ServiceRetention || g.staff() && g.tenant == tenant {
 		return g, nil
 	}
 	return nil, fault.NotFound
