@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"poststelle/internal/fault"
-	"poststelle/internal/seal"
 	"time"
 )
 
@@ -61,25 +60,4 @@ func (v *Vault) ForgetAccount(ctx context.Context, token, account string) error 
 }
 func (v *Vault) AccountMail(ctx context.Context, token string, accounts []string) (map[string]Address, error) {
 	return nil, fault.Unavailable
-}
-func (v *Vault) AccountCards(ctx context.Context, token, tenant string, messages []string) (map[string]seal.Key, error) {
-	return nil, fault.Unavailable
-}
-func (v *Vault) AccountOpen(ctx context.Context, token, tenant, thread string, messages []string) (map[string]seal.Key, error) {
-	return nil, fault.Unavailable
-}
-func (v *Vault) Adopt(ctx context.Context, token, tenant string, code seal.Code) (thread string, err error) {
-	return "", fault.Unavailable
-}
-func (v *Vault) LetGo(ctx context.Context, token, tenant, thread string) error {
-	return fault.Unavailable
-}
-func (v *Vault) Begin(ctx context.Context, staffToken, tenant, mailbox, from, thread, message string) (seal.Key, error) {
-	return seal.Key{}, fault.Unavailable
-}
-func (v *Vault) DraftKey(ctx context.Context, token, draft string) (seal.Key, error) {
-	return seal.Key{}, fault.Unavailable
-}
-func (v *Vault) DropDrafts(ctx context.Context, token string, drafts []string) error {
-	return fault.Unavailable
 }

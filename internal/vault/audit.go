@@ -38,6 +38,19 @@ const (
 	actionJoin     = "member.join"
 	actionLeave    = "member.leave"
 	actionLog      = "log.open"
+	actionBegin    = "begin"
+)
+
+// Audited actions around accounts. None of their rows says which account it was.
+const (
+	actionAccountOpen   = "account.open"
+	actionAdopt         = "account.adopt"
+	actionLetGo         = "account.letgo"
+	actionAccountNew    = "account.new"
+	actionAccountIn     = "account.sign-in"
+	actionAccountChange = "account.change" // purpose says what
+	actionAccountDelete = "account.delete"
+	actionAccountMail   = "account.mail"
 )
 
 // entry is one audit row before it is chained. It holds ids and words from fixed lists; reason is free text and is sealed.

@@ -10,12 +10,13 @@ import (
 	"poststelle/internal/seal"
 )
 
-// A box carries the keys of one letter from web to the vault. Its plaintext is one of three fixed-length records, so the parser
+// A box carries the keys of one letter from web to the vault. Its plaintext is one of four fixed-length records, so the parser
 // has nothing to guess:
 //
 //	version 1 | kind 1 | K 32 | T 32 | lookup id 32 | wrap of T under the code 60     a first letter with a collection code
 //	version 1 | kind 2 | K 32                                                         one more letter in a known thread
 //	version 1 | kind 3 | K 32 | T 32                                                  a first letter without a code
+//	version 1 | kind 4 | K 32 | T 32 | account 26                                     a first letter from an account
 //
 // Its associated data binds tenant, mailbox, thread, message and day: a box opened for any other row is a forgery.
 const (
@@ -23,12 +24,14 @@ const (
 	boxFirst   = 1
 	boxMore    = 2
 	boxNoCode  = 3
+	boxAccount = 4
 
-	keySize    = 32
-	wrapSize   = 60
-	lookupSize = 32
-	maxBox     = 4096
-	maxID      = 200
+	keySize     = 32
+	wrapSize    = 60
+	lookupSize  = 32
+	accountSize = 26
+	maxBox      = 4096
+	maxID       = 200
 )
 
 // Box is one queue row as web stores it: five ids in the clear and the sealed keys.
@@ -38,12 +41,13 @@ type Box struct {
 	Sealed                           []byte
 }
 
-// First holds what only the first letter of a thread carries: the thread key and, when the sender gets a collection code, the
-// code's lookup id and the thread key wrapped under the code.
+// First holds what only the first letter of a thread carries: the thread key and how the sender comes back to it. That is the
+// collection code's lookup id with the thread key wrapped under the code, or the id of the sender's account, or neither.
 type First struct {
 	T        seal.Key
 	LookupID []byte
 	Wrapped  []byte
+	Account  string
 }
 
 // NewFirst draws the thread key of a new thread and wraps it under the collection code. The tenant and thread are bound into the
@@ -52,6 +56,10 @@ func NewFirst(tenant, thread string, code seal.Code) First {
 	t := seal.NewKey()
 	return First{T: t, LookupID: code.LookupID(), Wrapped: seal.Wrap(code.WrapKey(), t, codeAD(tenant, thread))}
 }
+
+// NewFirstFor draws the thread key of a new thread that a citizen with an account begins; account is Grant.Person. The vault wraps
+// it under the account's key when it takes the letter in.
+func NewFirstFor(account string) First { return First{T: seal.NewKey(), Account: account} }
 
 // Letter is what web knows when a citizen has pressed send. First is nil when the letter continues a thread.
 type Letter struct {
@@ -106,6 +114,14 @@ func (l Letter) encode() ([]byte, error) {
 	case l.First == nil:
 		out = append(out, boxVersion, boxMore)
 		return append(out, l.K[:]...), nil
+	case l.First.Account != "":
+		if !validAccount(l.First.Account) || len(l.First.LookupID) > 0 || len(l.First.Wrapped) > 0 {
+			return nil, fmt.Errorf("vault: seal box of message %s: account: %w", l.Message, fault.Invalid)
+		}
+		out = append(out, boxVersion, boxAccount)
+		out = append(out, l.K[:]...)
+		out = append(out, l.First.T[:]...)
+		return append(out, l.First.Account...), nil
 	case len(l.First.LookupID) == 0 && len(l.First.Wrapped) == 0:
 		out = append(out, boxVersion, boxNoCode)
 		out = append(out, l.K[:]...)
@@ -134,12 +150,22 @@ func decodeBox(p []byte) (k seal.Key, first *First, ok bool) {
 		first = new(First)
 		copy(first.T[:], rest)
 		return k, first, true
+	case p[1] == boxAccount && len(rest) == keySize+accountSize && validAccount(string(rest[keySize:])):
+		first = &First{Account: string(rest[keySize:])}
+		copy(first.T[:], rest)
+		return k, first, true
 	case p[1] == boxFirst && len(rest) == keySize+lookupSize+wrapSize:
 		first = &First{LookupID: bytes.Clone(rest[keySize : keySize+lookupSize]), Wrapped: bytes.Clone(rest[keySize+lookupSize:])}
 		copy(first.T[:], rest)
 		return k, first, true
 	}
 	return seal.Key{}, nil, false
+}
+
+// validAccount reports whether id is one that rand.Text drew: 26 characters A-Z and 2-7.
+func validAccount(id string) bool {
+	_, err := seal.ParseToken(id)
+	return err == nil && len(id) == accountSize
 }
 
 func (b Box) ad() []byte {
@@ -176,6 +202,15 @@ func threadAD(tenant, mailbox, thread string) string { return canonical("T", ten
 func codeAD(tenant, thread string) string { return canonical("code", tenant, thread) }
 
 func messageAD(tenant, thread, message string) string { return canonical("K", tenant, thread, message) }
+
+// The wraps of an account. A name that no other wrap begins with keeps them apart: see docs/format.md.
+func accountAD(account string) string { return canonical("A", account) }
+
+func accountThreadAD(account, tenant, thread string) string {
+	return canonical("A-T", account, tenant, thread)
+}
+
+func draftAD(account, draft string) string { return canonical("A-draft", account, draft) }
 
 // lookupHash is how a collection code is found: the lookup id itself is never stored.
 func lookupHash(tenant string, lookup []byte) []byte {

@@ -79,7 +79,7 @@ func (v *Vault) takeIn(ctx context.Context, boxes []Box) ([]Taken, error) {
 	var out []Taken
 	err = v.update(ctx, "take in", func(tx *db.Tx) error {
 		out = make([]Taken, len(boxes)) // Update may run this function twice
-		s, err := v.newIntake(ctx, tx, boxes)
+		s, err := v.newIntake(ctx, tx, boxes, letters)
 		if err != nil {
 			return err
 		}
@@ -159,9 +159,10 @@ type intake struct {
 	threads   map[rowID]threadRow
 	dead      map[tombstoneID]bool
 	days      map[string]bool // whose key still exists
+	accounts  map[string]accountRow
 }
 
-func (v *Vault) newIntake(ctx context.Context, tx *db.Tx, boxes []Box) (*intake, error) {
+func (v *Vault) newIntake(ctx context.Context, tx *db.Tx, boxes []Box, letters []opened) (*intake, error) {
 	s := &intake{v: v, tx: tx, mailboxes: map[rowID]seal.Key{}}
 	var err error
 	if s.messages, err = selectMessageThreads(ctx, tx, boxes); err != nil {
@@ -171,6 +172,15 @@ func (v *Vault) newIntake(ctx context.Context, tx *db.Tx, boxes []Box) (*intake,
 		return nil, err
 	}
 	if s.dead, err = selectTombstones(ctx, tx, boxes); err != nil {
+		return nil, err
+	}
+	var accounts []string
+	for _, l := range letters {
+		if l.first != nil && l.first.Account != "" {
+			accounts = append(accounts, l.first.Account)
+		}
+	}
+	if s.accounts, err = selectAccountKeys(ctx, tx, accounts); err != nil {
 		return nil, err
 	}
 	// A day key destroyed after the boxes were opened took its tombstones along: such a letter must not be stored any more.
@@ -253,7 +263,28 @@ func (s *intake) storeThread(ctx context.Context, b Box, row threadRow, first *F
 	if len(first.LookupID) > 0 {
 		return true, insertCode(ctx, s.tx, b.Tenant, lookupHash(b.Tenant, first.LookupID), b.Thread, first.Wrapped)
 	}
+	if first.Account != "" {
+		return true, s.hold(ctx, b, first)
+	}
 	return true, nil
+}
+
+// hold puts a new thread into its sender's mailbox. Who deleted the account, or let the thread go, while the box was on its way
+// does not get it back; the authority has the letter all the same.
+func (s *intake) hold(ctx context.Context, b Box, first *First) error {
+	row, ok := s.accounts[first.Account]
+	if !ok || !realmHolds(row.realm, b.Tenant) {
+		return nil
+	}
+	gone, err := isTombstone(ctx, s.tx, b.Tenant, kindHolding, holdingID(first.Account, b.Thread))
+	if err != nil || gone {
+		return err
+	}
+	a, err := s.v.unwrapAccount(row.wrapped, first.Account)
+	if err != nil {
+		return err
+	}
+	return putHolding(ctx, s.tx, first.Account, b.Tenant, b.Thread, seal.Wrap(a, first.T, accountThreadAD(first.Account, b.Tenant, b.Thread)))
 }
 
 func (s *intake) mailbox(ctx context.Context, tenant, mailbox string) (seal.Key, error) {

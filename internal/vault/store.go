@@ -387,6 +387,9 @@ func deleteThread(ctx context.Context, tx *db.Tx, tenant, thread, day string) (i
 	if _, err := tx.Exec(ctx, `delete from vault_codes where tenant = $1 and thread = $2`, tenant, thread); err != nil {
 		return 0, err
 	}
+	if _, err := tx.Exec(ctx, `delete from vault_account_threads where tenant = $1 and thread = $2`, tenant, thread); err != nil {
+		return 0, err
+	}
 	_, err = tx.Exec(ctx, `delete from vault_threads where tenant = $1 and id = $2`, tenant, thread)
 	return int(n), err
 }

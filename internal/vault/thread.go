@@ -15,6 +15,7 @@ import (
 const (
 	kindMessage = "message"
 	kindThread  = "thread"
+	kindHolding = "holding" // a thread that its account let go before its box had arrived
 )
 
 // maxBatch bounds the messages of one call.
@@ -301,7 +302,7 @@ func (v *Vault) DropMessage(ctx context.Context, token, tenant, thread, message 
 	})
 }
 
-// Shred destroys the thread key, all its message keys and the code's wrap, and leaves tombstones. It is idempotent. token is that
+// Shred destroys the thread key, all its message keys and the wraps for code and accounts, and leaves tombstones. It is idempotent. token is that
 // of a member of the mailbox or of the service "retention"; the service may also shred a thread that has not arrived yet.
 func (v *Vault) Shred(ctx context.Context, token, tenant, thread string) error {
 	g, err := v.eraser(token, tenant)
