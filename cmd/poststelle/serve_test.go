@@ -355,7 +355,11 @@ func TestServe_DrainsRunningUpload(t *testing.T) {
 // fill writes a letter up to a step and returns the address of the next.
 func fill(t *testing.T, c *http.Client, steps int) string {
 	t.Helper()
-	base := "http://" + site
+	return fillAt(t, c, "http://"+site, steps)
+}
+
+func fillAt(t *testing.T, c *http.Client, base string, steps int) string {
+	t.Helper()
 	at := get(t, c, base+"/nachricht").Header.Get("Location")
 	for _, v := range []url.Values{
 		{"mailbox": {"poststelle"}}, {"topic": {"allgemein"}}, {"subject": {"Laterne"}, "body": {"Die Laterne ist aus."}, "reply": {"code"}},

@@ -46,6 +46,7 @@ type Config struct {
 	Proxies    []netip.Prefix
 	Provider   []string // files of the provider table
 	MailFrom   string
+	Limits     mailbox.Limits // zero fields take their defaults
 	// Light uses cheap password hashing: the demonstration only, whose
 	// passwords are public anyway and which has to be ready at once.
 	Light bool
@@ -233,7 +234,7 @@ func (a *App) openDomains(sender mail.Sender) (err error) {
 	})
 	a.Mailboxes = mailbox.New(mailbox.Config{
 		DB: a.DB, Vault: a.Vault, Deputy: a.Deputy, Blobs: a.Blobs, Refs: a.Refs, Jobs: a.Jobs, Directory: a.Directory,
-		Accounts: a.Accounts, Sessions: a.Sessions, Mail: sender, Tokens: tokens, MailFrom: a.MailFrom, BaseURL: a.baseURL,
+		Accounts: a.Accounts, Sessions: a.Sessions, Mail: sender, Tokens: tokens, MailFrom: a.MailFrom, BaseURL: a.baseURL, Limits: a.Limits,
 		Now: a.Now, Log: a.Log,
 	})
 	return nil

@@ -15,6 +15,7 @@ import (
 	"strconv"
 
 	"poststelle/internal/mail"
+	"poststelle/internal/mailbox"
 	"poststelle/internal/web"
 	"poststelle/internal/web/assets"
 )
@@ -35,6 +36,9 @@ type serveCommand struct {
 	SMTPUser    string   `name:"smtp-user" env:"POSTSTELLE_SMTP_USER" help:"Name to sign in at the relay."`
 	SMTPPass    string   `name:"smtp-password" env:"POSTSTELLE_SMTP_PASSWORD" help:"Password; better from the environment than from the command line."`
 	Provider    []string `name:"provider-table" help:"Files of the table that names network providers (CSV or mmdb)."`
+	Letters     int      `name:"letters-per-hour" help:"Letters that one network, a /24 or a /48, may send to one authority in an hour; 0 for no limit." default:"500"`
+	NetUploads  int64    `name:"network-uploads" help:"MB of files that one network may have uploaded and not sent yet; 0 for no limit." default:"500" placeholder:"MB"`
+	AllUploads  int64    `name:"all-uploads" help:"The same for all networks together." default:"5120" placeholder:"MB"`
 	LogFormat   string   `enum:"text,json" default:"text" help:"text or json."`
 }
 
@@ -60,7 +64,7 @@ func (c *serveCommand) run(ctx context.Context, s Streams) error {
 	c.print(log)
 	a, err := Open(ctx, Config{
 		Data: c.Data, Database: c.Database, TLS: c.secure(), Proxies: proxies, Provider: c.Provider, MailFrom: c.MailFrom,
-		PublicPort: c.PublicPort, Log: log,
+		PublicPort: c.PublicPort, Limits: c.limits(), Log: log,
 	}, sender)
 	if err != nil {
 		return err
@@ -78,7 +82,26 @@ func (c *serveCommand) run(ctx context.Context, s Streams) error {
 // secure says that browsers reach the server by https.
 func (c *serveCommand) secure() bool { return c.TLSCert != "" || c.BehindProxy }
 
+// limits are what one network may do. On the command line 0 takes a limit away;
+// in package mailbox that is a negative number.
+func (c *serveCommand) limits() mailbox.Limits {
+	none := func(n int64) int64 {
+		if n == 0 {
+			return -1
+		}
+		return n
+	}
+	return mailbox.Limits{
+		LettersPerHour: int(none(int64(c.Letters))), NetworkUploads: none(c.NetUploads << 20), AllUploads: none(c.AllUploads << 20),
+	}
+}
+
 func (c *serveCommand) checkFlags() ([]netip.Prefix, error) {
+	for name, n := range map[string]int64{"letters-per-hour": int64(c.Letters), "network-uploads": c.NetUploads, "all-uploads": c.AllUploads} {
+		if n < 0 || n > 1<<30 {
+			return nil, usage("--%s must be between 0 and %d", name, 1<<30)
+		}
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return nil, usage("--tls-cert and --tls-key belong together")
 	}
@@ -133,6 +156,7 @@ func (c *serveCommand) print(log *slog.Logger) {
 		"data", c.Data, "database", shownDatabase(c.Database), "addr", c.Addr, "tls-cert", c.TLSCert, "tls-key", c.TLSKey, "tls-12", c.TLS12,
 		"redirect", c.Redirect, "behind-proxy", c.BehindProxy, "trusted-proxy", c.Proxies, "public-port", c.PublicPort,
 		"mail-from", c.MailFrom, "smtp", c.SMTP, "smtp-tls", c.SMTPTLS, "smtp-user", c.SMTPUser, "smtp-password", password,
+		"letters-per-hour", c.Letters, "network-uploads", c.NetUploads, "all-uploads", c.AllUploads,
 		"provider-table", c.Provider, "log-format", c.LogFormat)
 	if c.BehindProxy && len(c.Proxies) == 0 {
 		log.Warn("no trusted proxy is named: the access log will hold the address of the proxy")
