@@ -65,6 +65,7 @@ func (a *App) frame(r *http.Request, v web.View, routeOf func(string) string) ui
 		{Href: "/datenschutz", Label: i18n.T(ctx, "app.footer.privacy")},
 		{Href: "/cookies", Label: i18n.T(ctx, "app.footer.cookies")},
 		{Href: "/barrierefreiheit", Label: i18n.T(ctx, "notice.access.title")},
+		{Href: "/zugang", Label: i18n.T(ctx, "notice.ways.title")},
 		{Href: "/nutzungsbedingungen", Label: i18n.T(ctx, "notice.terms.title")},
 		{Href: "/quittung", Label: i18n.T(ctx, "app.footer.receipt")},
 	}

@@ -12,6 +12,7 @@ import (
 func (n *Notice) imprint(ctx context.Context, t *tenant.Tenant) document {
 	d := document{title: i18n.T(ctx, "notice.imprint.title"), lead: i18n.T(ctx, "notice.imprint.lead")}
 	d.with(chapter{"anbieter", i18n.T(ctx, "notice.imprint.provider"), []block{contact(ctx, t)}})
+	d.with(chapter{"zugang", i18n.T(ctx, "notice.ways.title"), []block{{link: link{"/zugang", i18n.T(ctx, "notice.ways.open.how")}}}})
 	if o := n.operator(t); o != nil {
 		d.with(chapter{"betrieb", i18n.T(ctx, "notice.imprint.operator"), []block{say(i18n.T(ctx, "notice.imprint.runs")), contact(ctx, o)}})
 	}

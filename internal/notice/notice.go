@@ -1,6 +1,6 @@
 // Package notice shows what an installation says about itself: the privacy
 // notice, the cookie table, the imprint, the accessibility statement, the terms
-// of use and security.txt, each for the tenant of the host and in the language
+// of use, the opening of electronic access and security.txt, each for the tenant of the host and in the language
 // of the page.
 //
 // # What it keeps true
@@ -77,6 +77,8 @@ func (n *Notice) Routes(rt *web.Router) {
 	rt.Handle("GET /impressum", n.getImprint)
 	rt.Handle("GET /barrierefreiheit", n.getAccess)
 	rt.Handle("GET /nutzungsbedingungen", n.getTerms)
+	rt.Handle("GET /zugang", n.getWays)
+	rt.Handle("GET /kontakt", n.getContact)
 	rt.Handle("GET /.well-known/security.txt", n.getSecurity)
 }
 

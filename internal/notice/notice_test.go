@@ -61,6 +61,7 @@ func letters() personal.Declaration {
 
 type site struct {
 	*webtest.Client
+	db      *db.DB
 	dir     *tenant.Directory
 	notice  *notice.Notice
 	catalog *i18n.Catalog
@@ -94,6 +95,7 @@ func newSite(t *testing.T, extra ...web.Cookie) *site {
 		},
 		tenant.Tenant{ID: "betreiber", Kind: tenant.Operator, Profile: tenant.Vorlage, Name: "Betreiberverbund Beispiel", Hosts: []string{operator}},
 	))
+	s.db = d
 	var err error
 	s.dir, err = tenant.NewDirectory(t.Context(), d, log)
 	must(err)
@@ -133,7 +135,7 @@ func newSite(t *testing.T, extra ...web.Cookie) *site {
 }
 
 func pages() []string {
-	return []string{"/datenschutz", "/datenschutz?kapitel=alle", "/cookies", "/impressum", "/barrierefreiheit", "/nutzungsbedingungen"}
+	return []string{"/datenschutz", "/datenschutz?kapitel=alle", "/cookies", "/impressum", "/barrierefreiheit", "/nutzungsbedingungen", "/zugang"}
 }
 
 func TestPages_BothLanguages(t *testing.T) {
