@@ -91,6 +91,7 @@ var owners = map[string]struct {
 	"crypto/aes":                  {[]string{"seal", "vault", "accesslog"}, "ciphers stand where formats are defined: letters, the vault's rows, log segments"},
 	"golang.org/x/crypto":         {[]string{"vault"}, "password verifiers live in the vault"},
 	"github.com/pquerna/otp":      {[]string{"vault"}, "sign-in verifiers live in the vault"},
+	"github.com/go-webauthn":      {[]string{"vault"}, "sign-in verifiers live in the vault"},
 	"html/template":               {[]string{"mail"}, "pages are templ components"},
 	"text/template":               {nil, "text/template does not escape"},
 	"os/exec":                     {nil, "the program starts no other program"},

@@ -38,7 +38,17 @@ const (
 	actionJoin     = "member.join"
 	actionLeave    = "member.leave"
 	actionLog      = "log.open"
-	actionBegin    = "begin"
+
+	actionPasskeyAdd    = "passkey.add"
+	actionPasskeyRemove = "passkey.remove"
+	actionProve         = "prove"
+	actionRole          = "staff.role"
+	actionRefuse        = "member.refuse"
+	actionStandInAsk    = "substitute.propose"
+	actionStandIn       = "substitute.begin"
+	actionStandInEnd    = "substitute.end"
+	actionAuditRead     = "audit.read"
+	actionBegin         = "begin"
 )
 
 // Audited actions around accounts. None of their rows says which account it was.

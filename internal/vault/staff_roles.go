@@ -17,6 +17,9 @@ type RoleService interface {
 	AuditRows(ctx context.Context, token, tenant string, before int64, limit int) (AuditPage, error)
 }
 
+// maxSubstitution is how long a substitution may last.
+const maxSubstitution = 92 * 24 * time.Hour
+
 // Kinds of proposals.
 const (
 	ProposeMember     = "member"     // Person becomes a member of Mailbox

@@ -7,19 +7,6 @@ import (
 	"poststelle/internal/fault"
 )
 
-func (v *Vault) PasskeyOffer(ctx context.Context, a PasskeyAsk) (PasskeyChallenge, error) {
-	return PasskeyChallenge{}, fault.Unavailable
-}
-func (v *Vault) SignInPasskey(ctx context.Context, a PasskeyAnswer) (Grant, error) {
-	return Grant{}, fault.Unavailable
-}
-func (v *Vault) AddPasskey(ctx context.Context, token string, a PasskeyAnswer) error {
-	return fault.Unavailable
-}
-func (v *Vault) Passkeys(ctx context.Context, token string) ([]Passkey, error) {
-	return nil, fault.Unavailable
-}
-func (v *Vault) RemovePasskey(ctx context.Context, token, id string) error { return fault.Unavailable }
 func (v *Vault) ProvePassword(ctx context.Context, token, password, otp string) error {
 	return fault.Unavailable
 }

@@ -171,6 +171,8 @@ type Vault struct {
 	queued atomic.Int64
 	dummy  []byte // PHC string that no password matches
 
+	passkeys ceremonies
+
 	dayMu sync.Mutex
 	days  map[string]seal.Private // opened intake day keys; dropped when destroyed
 }
@@ -213,6 +215,7 @@ func open(ctx context.Context, cfg Config, dir string) (*Vault, error) {
 	}
 	v.grants.init(cfg.Now)
 	v.slow.init(cfg.Now)
+	v.passkeys.init()
 	v.db, err = db.Open(ctx, db.Config{URL: "sqlite:" + filepath.Join(dir, storeName), Now: cfg.Now, Log: cfg.Log})
 	if err != nil {
 		return nil, fmt.Errorf("vault: open: %w", err)
@@ -263,6 +266,7 @@ func (v *Vault) Run(ctx context.Context) error {
 func (v *Vault) Housekeep(ctx context.Context) error {
 	v.grants.sweep()
 	v.slow.sweep()
+	v.passkeys.sweep(v.cfg.Now())
 	var destroyed, overdue []string
 	err := v.update(ctx, "housekeeping", func(tx *db.Tx) error {
 		if err := v.publishDays(ctx, tx); err != nil {
