@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"sync"
 	"time"
 
 	"poststelle/internal/blob"
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
-	"poststelle/internal/i18n"
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
 	"poststelle/internal/seal"
@@ -30,6 +28,11 @@ type letter struct {
 	Reply   replyWay
 	Contact contact
 	Files   []upload
+	// Account is the id of the signed-in sender: the thread is then in their
+	// mailbox, and nobody gets a code. "" is a letter without account.
+	Account string
+	// Saved names the saved draft that the letter was made from.
+	Saved string
 }
 
 // upload is a file that has been streamed to the blob store, sealed under a
@@ -65,6 +68,8 @@ type sent struct {
 	// text of it.
 	Older  bool   `json:"older,omitempty"`
 	Stored string `json:"stored,omitempty"`
+	// Registered says that the letter has no code: it is in the sender's mailbox.
+	Registered bool `json:"registered,omitempty"`
 }
 
 // errOlder is the error for a message that was stored by an attempt whose
@@ -90,7 +95,7 @@ func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letter
 		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
 	}
 	m := sealLetter(t.ID, l, k, receipt)
-	first := vault.NewFirst(string(t.ID), k.Thread, k.Token.Code())
+	first := l.first(t.ID, k)
 	box, err := s.sealBox(t.ID, l.Mailbox.ID, vault.Letter{Thread: k.Thread, Message: k.Message, K: k.K, First: &first}, now)
 	if err != nil {
 		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
@@ -98,6 +103,7 @@ func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letter
 	th := thread{
 		ID: k.Thread, Tenant: t.ID, Mailbox: l.Mailbox.ID, Topic: l.Topic, Number: number, Reply: l.Reply,
 		Notice: l.Contact.Email != "", Files: len(l.Files), SizeClass: sizeClass(l.Files), First: k.Message, Due: due,
+		State: stateNew, Unread: true, Registered: l.Account != "",
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		known = false
@@ -111,6 +117,9 @@ func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letter
 			return err
 		}
 		if _, err := insertMessage(ctx, tx, m); err != nil {
+			return err
+		}
+		if err := s.commitHeld(ctx, tx, th, l); err != nil {
 			return err
 		}
 		if err := s.commitMessage(ctx, tx, th, m, l.Files, box); err != nil {
@@ -181,7 +190,7 @@ func sameText(k seal.Key, m message, body string, files []upload) (stored string
 }
 
 func sentOf(t thread) sent {
-	return sent{Thread: t.ID, Number: t.Number, Mailbox: t.Mailbox, Reply: t.Reply, At: t.Received, Due: t.Due}
+	return sent{Thread: t.ID, Number: t.Number, Mailbox: t.Mailbox, Reply: t.Reply, At: t.Received, Due: t.Due, Registered: t.Registered}
 }
 
 // sentBefore finds the letter that a token has sent, NotFound when there is
@@ -311,42 +320,4 @@ func (s *Service) tellOffice(ctx context.Context, tx *db.Tx, th thread) error {
 	}
 	slot := fmt.Sprintf("%s.%s.%d", th.Tenant, th.Mailbox, tx.Now.Unix()/60)
 	return s.Jobs.Enqueue(ctx, tx, jobTellOffice, string(th.Tenant)+":"+string(th.Mailbox), jobs.Unique(slot))
-}
-
-// numbers hands out case numbers, reserving a block at a time so that writers
-// do not queue behind one counter row. A restart leaves a gap.
-type numbers struct {
-	mu    sync.Mutex
-	block map[numberKey][2]int // next, end
-}
-
-type numberKey struct {
-	of   tenant.ID
-	year int
-}
-
-const numberBlock = 64
-
-func (n *numbers) next(ctx context.Context, d *db.DB, of tenant.ID, now time.Time) (string, error) {
-	year := now.In(i18n.Zone()).Year()
-	key := numberKey{of, year}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	b := n.block[key]
-	if b[0] == b[1] {
-		var first int
-		err := d.Update(ctx, func(tx *db.Tx) (err error) {
-			first, err = takeNumbers(ctx, tx, of, year, numberBlock)
-			return err
-		})
-		if err != nil {
-			return "", err
-		}
-		b = [2]int{first, first + numberBlock}
-		if n.block == nil {
-			n.block = map[numberKey][2]int{}
-		}
-	}
-	n.block[key] = [2]int{b[0] + 1, b[1]}
-	return fmt.Sprintf("%d-%06d", year, b[0]), nil
 }
