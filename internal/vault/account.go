@@ -69,8 +69,9 @@ const auditAccount = "account"
 type Registration struct {
 	Realm, Tenant  string // Tenant is the one on whose host the person is; the links lead there
 	Mail, Password string
-	Lang           string // "de" or "en": of the mails
-	Origin         string // as in Proof
+	Passkey        *PasskeyAnswer // to a challenge with New and the realm
+	Lang           string         // "de" or "en": of the mails
+	Origin         string         // as in Proof
 }
 
 // Confirmation shows that whoever opens the link of a registration is the one who registered: with the password, or with the id of

@@ -60,7 +60,7 @@ func accountStores() []personal.Store {
 		{Name: "created_at", Category: personal.Behaviour},
 		{Name: "expires_at", Category: personal.Behaviour},
 		{Name: "ready_at", Category: personal.Behaviour},
-	}, "realm", "tenant")
+	}, "realm", "tenant", "quiet")
 	requests.Locator = personal.ByAddress
 	requests.Retention = personal.Retention{Criterion: "vault.privacy.account.requests.retention", ReviewEvery: 365 * 24 * time.Hour}
 	return []personal.Store{accounts, threads, drafts, requests}

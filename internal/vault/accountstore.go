@@ -132,15 +132,15 @@ func foundAccount(n int64, err error, account string) error {
 	return err
 }
 
-// deleteAccount removes an account with all that opens its threads and drafts; done is false when there was none.
-func deleteAccount(ctx context.Context, tx *db.Tx, account string, r accountRow, mailKey []byte) error {
+// deleteAccount removes an account with all that opens its threads and drafts.
+func deleteAccount(ctx context.Context, tx *db.Tx, r accountRow, mailKey []byte) error {
 	for _, q := range []string{
 		`delete from vault_account_threads where account = $1`,
 		`delete from vault_drafts where account = $1`,
 		`delete from vault_requests where account = $1`,
 		`delete from vault_accounts where id = $1`,
 	} {
-		if _, err := tx.Exec(ctx, q, account); err != nil {
+		if _, err := tx.Exec(ctx, q, r.id); err != nil {
 			return err
 		}
 	}
@@ -247,13 +247,6 @@ func deleteAnyDrafts(ctx context.Context, tx *db.Tx, drafts []string) error {
 	_, err := tx.Exec(ctx, `
 		delete from vault_drafts
 		where id in (`+db.In(1, len(drafts))+`)`, args(nil, drafts)...)
-	return err
-}
-
-// Requests.
-
-func deleteRequestsOf(ctx context.Context, tx *db.Tx, realm string, mailKey []byte) error {
-	_, err := tx.Exec(ctx, `delete from vault_requests where realm = $1 and mail_key = $2`, realm, mailKey)
 	return err
 }
 

@@ -157,6 +157,18 @@ func (g *grants) end(token string) {
 	delete(g.all, sha256.Sum256([]byte(token)))
 }
 
+// wrongCode counts a wrong second factor and ends the sign-in that got too many.
+func (g *grants) wrongCode(token string) {
+	h := sha256.Sum256([]byte(token))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n, ok := g.all[h]; ok {
+		if n.wrongCodes++; n.wrongCodes >= maxCodes {
+			delete(g.all, h)
+		}
+	}
+}
+
 // endPerson ends all grants of a person except that of one token ("" for none).
 func (g *grants) endPerson(tenant, person, except string) {
 	keep := sha256.Sum256([]byte(except))

@@ -282,6 +282,9 @@ func (v *Vault) Housekeep(ctx context.Context) error {
 		if err := deleteTombstones(ctx, tx, tx.Now.Add(-tombstoneFloor)); err != nil {
 			return err
 		}
+		if err := deleteExpiredRequests(ctx, tx); err != nil {
+			return err
+		}
 		cutoff := tx.Now.AddDate(0, 0, -v.cfg.AuditDays)
 		if err := v.pruneAudit(ctx, tx, cutoff); err != nil {
 			return err

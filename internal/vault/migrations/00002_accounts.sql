@@ -46,6 +46,7 @@ create table vault_requests (
   mail_key {blob} not null,
   mail_sealed {blob} not null,
   secret_sealed {blob} not null,
+  quiet {bool} not null,
   lang text not null,
   created_at {int} not null,
   expires_at {int} not null,
