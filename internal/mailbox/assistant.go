@@ -48,9 +48,13 @@ func stepFieldNames(n int) []string {
 	return nil
 }
 
-// take keeps the answers of a step as they were typed, unchecked.
+// take keeps the answers of a step as they were typed, unchecked. A field that
+// did not come keeps its answer: a browser sends all but unchosen ones.
 func (d *draft) take(n int, form *web.Values) {
 	for _, name := range stepFieldNames(n) {
+		if !form.Has(name) {
+			continue
+		}
 		v := strings.TrimSpace(form.Get(name))
 		switch name {
 		case "body", "address":

@@ -1745,7 +1745,7 @@ func receiptCheckPage(v receiptCheckView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.TextArea(ui.Area{Name: "receipt", Label: i18n.T(ctx, "mailbox.receipt.field"), Hint: i18n.T(ctx, "mailbox.receipt.field.hint"), Value: v.Receipt, Error: v.error(), Rows: 12}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.TextArea(ui.Area{Name: "receipt", Label: i18n.T(ctx, "mailbox.receipt.field"), Hint: i18n.T(ctx, "mailbox.receipt.field.hint"), Value: v.Receipt, Error: v.error("receipt"), Rows: 12}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1753,7 +1753,7 @@ func receiptCheckPage(v receiptCheckView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.TextArea(ui.Area{Name: "text", Label: i18n.T(ctx, "mailbox.receipt.text.field"), Hint: i18n.T(ctx, "mailbox.receipt.text.hint"), Value: v.Text, Rows: 6, Optional: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.TextArea(ui.Area{Name: "text", Label: i18n.T(ctx, "mailbox.receipt.text.field"), Hint: i18n.T(ctx, "mailbox.receipt.text.hint"), Value: v.Text, Error: v.error("text"), Rows: 6, Optional: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -211,16 +211,16 @@ func TestFiles_TooManyParts(t *testing.T) {
 	}
 	b.WriteString("--grenze--\r\n")
 	got := c.Do("POST", page.Form("main form").Action, "multipart/form-data; boundary=grenze", []byte(b.String()))
-	if got.Status != 413 || !got.Has("[role=alert]") || !got.Has("input[name=files]") {
+	if got.Status != 422 || !got.Has("[role=alert] a[href='#files']") || !got.Has("input[name=files]") {
 		t.Errorf("status %d: %q", got.Status, got.Text("main"))
 	}
-	v := url.Values{}
+	v := url.Values{"body": {longBody + " Mehr."}}
 	for i := range 10_001 {
 		v.Set(fmt.Sprint("f", i), "x")
 	}
 	three := strings.Replace(page.Form("main form").Action, "/4?", "/3?", 1)
 	got = c.Do("POST", three, "application/x-www-form-urlencoded", []byte(v.Encode()))
-	if got.Status != 413 || got.Form("main form").Get("subject") != "Laterne" {
+	if f := got.Form("main form"); got.Status != 422 || f.Get("subject") != "Laterne" || f.Get("body") != longBody+" Mehr." || !strings.Contains(got.Text("#fehler"), "zu viele Angaben") {
 		t.Errorf("status %d: %q", got.Status, got.Text("main"))
 	}
 }

@@ -64,6 +64,7 @@ type post struct {
 	service vault.Service // what start hands to the service; the Switch unless a test wraps it
 	blobs   blob.Store
 	limits  mailbox.Limits
+	logs    slog.Handler // nil keeps nothing
 	mu      sync.Mutex
 	now     time.Time
 }
@@ -226,7 +227,12 @@ func (p *post) token(name string) string {
 	return vaulttest.Service(p.t, p.Vault, name)
 }
 
-func (p *post) log() *slog.Logger { return slog.New(slog.DiscardHandler) }
+func (p *post) log() *slog.Logger {
+	if p.logs != nil {
+		return slog.New(p.logs)
+	}
+	return slog.New(slog.DiscardHandler)
+}
 
 func (p *post) must(err error) {
 	p.t.Helper()

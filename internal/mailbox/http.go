@@ -2,7 +2,9 @@ package mailbox
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
+	"slices"
 
 	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
@@ -30,6 +32,15 @@ func (s *Service) tenantOf(r *http.Request) (*tenant.Tenant, error) {
 	return t, nil
 }
 
+// severity is the level at which a failure of a request is logged. Who goes away
+// in the middle makes it fail, and that is nobody's mistake here.
+func severity(r *http.Request) slog.Level {
+	if r.Context().Err() != nil {
+		return slog.LevelInfo
+	}
+	return slog.LevelError
+}
+
 // fieldErrors turns the fields of an error into sentences for a page. A field
 // that the page does not show leads nowhere.
 type fieldErrors []fault.Field
@@ -42,6 +53,21 @@ func (e fieldErrors) of(r *http.Request, name string) string {
 		}
 	}
 	return ""
+}
+
+// oversized reports whether a form had more than is kept: texts that are far too
+// long, or fields without end. It is shown again and not stored.
+func (e fieldErrors) oversized() bool {
+	return slices.ContainsFunc(e, func(f fault.Field) bool { return f.Key == "web.field.long" || f.Key == "web.form.many" })
+}
+
+// with adds what is wrong by the rules of the page. Of an overlong text they say
+// how long it may be, so the sentence that says less goes.
+func (e fieldErrors) with(own ...fault.Field) fieldErrors {
+	out := slices.DeleteFunc(slices.Clone(e), func(f fault.Field) bool {
+		return f.Key == "web.field.long" && slices.ContainsFunc(own, func(o fault.Field) bool { return o.Name == f.Name })
+	})
+	return append(out, own...)
 }
 
 // summary returns one line for each error, leading to its field.

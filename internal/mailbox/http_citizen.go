@@ -216,6 +216,9 @@ func (s *Service) saveStep(w http.ResponseWriter, r *http.Request, in stepInput,
 		if d.Sending > 0 || d.Sent != nil {
 			return fault.With(fault.Conflict, "mailbox.error.sending")
 		}
+		if in.Errors.oversized() {
+			return fault.TooLarge
+		}
 		d.take(n, form)
 		if !help && action != "zurueck" && len(in.Errors) == 0 && len(d.problems(r.Context(), in.Tenant, n)) == 0 {
 			d.Reached = max(d.Reached, d.next(r.Context(), in.Tenant, n))
@@ -224,6 +227,12 @@ func (s *Service) saveStep(w http.ResponseWriter, r *http.Request, in stepInput,
 	})
 	if err != nil {
 		in.Draft.take(n, form)
+		if errors.Is(err, fault.TooLarge) { // for the session: the page alone has it
+			in.Errors = in.Errors.with(in.Draft.problems(r.Context(), in.Tenant, n)...)
+		}
+		if len(in.Errors) > 0 && errors.Is(err, fault.TooLarge) {
+			return s.renderStep(w, r, http.StatusUnprocessableEntity, in)
+		}
 		return s.stepFailed(w, r, in, err)
 	}
 	switch {
@@ -232,7 +241,7 @@ func (s *Service) saveStep(w http.ResponseWriter, r *http.Request, in stepInput,
 	case action == "zurueck":
 		return web.Redirect(w, r, stepPath(max(n-1, stepOffice), d.ID))
 	}
-	in.Draft, in.Errors = d, append(in.Errors, d.problems(r.Context(), in.Tenant, n)...)
+	in.Draft, in.Errors = d, in.Errors.with(d.problems(r.Context(), in.Tenant, n)...)
 	if len(in.Errors) > 0 {
 		return s.renderStep(w, r, http.StatusUnprocessableEntity, in)
 	}
@@ -245,7 +254,7 @@ func (s *Service) stepFailed(w http.ResponseWriter, r *http.Request, in stepInpu
 	in.Alert = sentence(r, err)
 	status := web.StatusOf(err)
 	if status >= http.StatusInternalServerError {
-		s.Log.Error("assistant", "id", web.RequestID(r.Context()), "step", in.Step, "kind", fault.KindOf(err).Error(), "error", err)
+		s.Log.Log(r.Context(), severity(r), "assistant", "id", web.RequestID(r.Context()), "step", in.Step, "kind", fault.KindOf(err).Error(), "error", err)
 	}
 	if status == http.StatusRequestEntityTooLarge || status == http.StatusBadRequest {
 		w.Header().Set("Connection", "close")

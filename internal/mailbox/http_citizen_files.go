@@ -155,7 +155,19 @@ func (s *Service) filesFailed(w http.ResponseWriter, r *http.Request, in stepInp
 	if web.StatusOf(err) == http.StatusBadRequest {
 		return err
 	}
+	if in.Errors = atFiles(err); len(in.Errors) > 0 {
+		return s.renderStep(w, r, http.StatusUnprocessableEntity, in)
+	}
 	return s.stepFailed(w, r, in, err)
+}
+
+// atFiles is what is said at the field for files about a form that could not be
+// read to its end; nil if the field has nothing to do with it.
+func atFiles(err error) fieldErrors {
+	if fe, ok := errors.AsType[*fault.Error](err); ok && fe.Kind == fault.Invalid && fe.Key != "" {
+		return fieldErrors{{Name: "files", Key: fe.Key, Args: fe.Args}}
+	}
+	return nil
 }
 
 func (s *Service) saveFiles(w http.ResponseWriter, r *http.Request, in stepInput, p posted) error {

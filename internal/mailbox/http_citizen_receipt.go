@@ -28,6 +28,10 @@ func (s *Service) postReceipt(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v := receiptCheckView{Receipt: form.Get("receipt"), Text: form.Get("text")}
+	if wrong := fieldErrors(fault.FieldsOf(err)); len(wrong) > 0 {
+		v.Errors = wrong.summary(r)
+		return s.renderReceipt(w, r, http.StatusUnprocessableEntity, v)
+	}
 	if strings.TrimSpace(v.Receipt) == "" {
 		v.Errors = []ui.FieldError{{ID: "receipt", Text: i18n.T(r.Context(), "mailbox.receipt.error.empty")}}
 		return s.renderReceipt(w, r, http.StatusUnprocessableEntity, v)
@@ -89,10 +93,12 @@ type receiptCheckView struct {
 	TextGiven     bool
 }
 
-// error returns the sentence at the field of the receipt.
-func (v receiptCheckView) error() string {
-	if len(v.Errors) > 0 {
-		return v.Errors[0].Text
+// error returns the sentence at a field.
+func (v receiptCheckView) error(field string) string {
+	for _, e := range v.Errors {
+		if e.ID == field {
+			return e.Text
+		}
 	}
 	return ""
 }

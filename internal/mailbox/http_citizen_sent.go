@@ -24,8 +24,8 @@ func (s *Service) postSend(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	form, err := web.Form(r)
-	if err != nil {
-		return err
+	if form == nil {
+		return s.refuseForm(w, r, t, stepCheck, err)
 	}
 	d, err := letterDraft(r)
 	switch {
@@ -81,7 +81,7 @@ func (s *Service) sendDraft(w http.ResponseWriter, r *http.Request, t *tenant.Te
 		return s.renderStep(w, r, http.StatusUnprocessableEntity, in)
 	}
 	if err != nil {
-		s.Log.Error("letter not stored", "id", web.RequestID(r.Context()), "tenant", string(t.ID), "kind", fault.KindOf(err).Error(), "error", err)
+		s.Log.Log(r.Context(), severity(r), "letter not stored", "id", web.RequestID(r.Context()), "tenant", string(t.ID), "kind", fault.KindOf(err).Error(), "error", err)
 		return s.renderStep(w, r, http.StatusServiceUnavailable, stepInput{Tenant: t, Draft: d, Step: stepCheck, Unsent: true})
 	}
 	if _, err := changeDraft(sess, d.ID, func(d *draft) error { d.confirm(done); return nil }); err != nil {

@@ -247,7 +247,10 @@ func (s *Service) postAgain(w http.ResponseWriter, r *http.Request) error {
 	}
 	p, err := s.readPosted(r, d, box, t.ID)
 	if err != nil && web.StatusOf(err) != http.StatusBadRequest {
-		in := collectedInput{Body: p.Values.Get("body"), Alert: sentence(r, err)}
+		in := collectedInput{Body: p.Values.Get("body"), Errors: atFiles(err)}
+		if len(in.Errors) == 0 {
+			in.Alert = sentence(r, err)
+		}
 		return s.renderThread(w, r, web.StatusOf(err), t, c, in)
 	}
 	if err != nil {
@@ -260,23 +263,27 @@ func (s *Service) postAgain(w http.ResponseWriter, r *http.Request) error {
 // pressed or something is wrong.
 func (s *Service) takeAgain(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected, d draft, p posted) error {
 	body := strings.TrimSpace(p.Values.Get("body"))
-	d, err := s.addUploads(r, d.ID, p.Files, func(d *draft) { d.Values["body"] = body })
+	in := collectedInput{Body: body, Errors: p.Wrong}
+	d, err := s.addUploads(r, d.ID, p.Files, func(d *draft) {
+		if !in.Errors.oversized() {
+			d.Values["body"] = body
+		}
+	})
 	if gone := p.Values.Get("entfernen"); err == nil && gone != "" {
 		d, err = s.removeUpload(r.Context(), web.SessionOf(r), d.ID, gone)
 	}
 	if err != nil {
 		return s.renderThread(w, r, web.StatusOf(err), t, c, collectedInput{Body: body, Alert: sentence(r, err)})
 	}
-	in := collectedInput{Body: body, Errors: p.Wrong}
 	if len(in.Errors) == 0 && (p.Values.Get("aktion") == "hochladen" || p.Values.Get("entfernen") != "") {
 		return web.Redirect(w, r, collectedPath("vorgang", c)+"#antwort")
 	}
 	switch n := utf8.RuneCountInString(body); {
+	case n > maxBody:
+		in.Errors = in.Errors.with(fault.Field{Name: "body", Key: "mailbox.error.body.long", Args: []any{"n", maxBody}})
 	case len(p.Wrong) > 0: // what is wrong with a file comes first
 	case n == 0:
-		in.Errors = append(in.Errors, fault.Field{Name: "body", Key: "mailbox.error.body.empty"})
-	case n > maxBody:
-		in.Errors = append(in.Errors, fault.Field{Name: "body", Key: "mailbox.error.body.long", Args: []any{"n", maxBody}})
+		in.Errors = in.Errors.with(fault.Field{Name: "body", Key: "mailbox.error.body.empty"})
 	}
 	if len(in.Errors) > 0 {
 		return s.renderThread(w, r, http.StatusUnprocessableEntity, t, c, in)
@@ -305,7 +312,7 @@ func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.
 	case errors.Is(err, fault.NotFound):
 		return s.renderGone(w, r, in) // the office has deleted the matter meanwhile
 	case err != nil:
-		s.Log.Error("letter not stored", "id", web.RequestID(r.Context()), "tenant", string(t.ID), "kind", fault.KindOf(err).Error(), "error", err)
+		s.Log.Log(r.Context(), severity(r), "letter not stored", "id", web.RequestID(r.Context()), "tenant", string(t.ID), "kind", fault.KindOf(err).Error(), "error", err)
 		in.Alert = i18n.T(r.Context(), "mailbox.error.unsent.title") + " " + i18n.T(r.Context(), "mailbox.error.unsent.text")
 		return s.renderUnsent(w, r, t, in, d)
 	}

@@ -272,12 +272,16 @@ func (s *Service) readAnswer(r *http.Request, t *tenant.Tenant, who account.Acto
 	if err := begin(); err != nil {
 		return in, err
 	}
-	in.wrong = append(in.wrong, fault.FieldsOf(parts.Invalid())...)
+	in.wrong = in.wrong.with(fault.FieldsOf(parts.Invalid())...)
 	if in.draft.Sent != nil {
 		return in, nil
 	}
+	oversized := in.wrong.oversized()
 	if in.remove == "" {
-		in.wrong = append(in.wrong, checkAnswer("body", in.body)...)
+		in.wrong = in.wrong.with(checkAnswer("body", in.body)...)
+	}
+	if oversized {
+		return in, nil
 	}
 	in.draft, err = changeDraft(web.SessionOf(r), in.draft.ID, func(d *draft) error {
 		d.Values["body"] = in.body
@@ -355,7 +359,7 @@ func (s *Service) postNote(w http.ResponseWriter, r *http.Request, who account.A
 		return err
 	}
 	text := form.Get("notiz")
-	wrong := append(fault.FieldsOf(err), checkAnswer("notiz", text)...)
+	wrong := fieldErrors(fault.FieldsOf(err)).with(checkAnswer("notiz", text)...)
 	if len(wrong) > 0 {
 		return s.showThread(w, r, who, http.StatusUnprocessableEntity, threadForms{Note: text, Wrong: wrong})
 	}

@@ -15,9 +15,11 @@ import (
 	"poststelle/internal/fault"
 )
 
-// Limits of a form.
+// Limits of a form. Beyond MaxField and MaxFields a form is still read, to show
+// what was typed again beside the complaint; the end is DefaultBodyLimit, which
+// also bounds the texts of a form with files.
 const (
-	MaxField     = 256 << 10 // bytes of one value; room to show an overlong text again
+	MaxField     = 256 << 10 // bytes of one value
 	MaxFieldName = 100       // bytes
 	MaxFields    = 1000      // pairs of an urlencoded form
 	MaxParts     = 100       // parts of a multipart form
@@ -61,11 +63,14 @@ func (v *Values) Set(name string, values ...string) {
 func (v *Values) add(name, value string) { v.Set(name, append(v.m[name], value)...) }
 
 // cleanText returns s as Values hold it, and the i18n key of the complaint if
-// something had to be replaced.
+// something had to be replaced or is too long.
 func cleanText(s string) (text, complaint string) {
 	text = s
 	if !utf8.ValidString(s) {
 		text, complaint = strings.ToValidUTF8(s, "\uFFFD"), "web.field.encoding"
+	}
+	if len(s) > MaxField {
+		complaint = "web.field.long"
 	}
 	if strings.ContainsRune(text, '\r') {
 		text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
@@ -93,10 +98,12 @@ func cleanName(s string) bool {
 }
 
 // Form reads a posted form, urlencoded or multipart without files, into memory;
-// no body is an empty form. A text that had to be repaired gives the values
-// together with a fault.Invalid error that names the fields, so that a handler
-// can show them again. With any other error the values are nil: a malformed body
-// (400), a limit (413), a cut-off body (422).
+// no body is an empty form. A text that had to be repaired, or is longer than
+// MaxField, gives the values together with a fault.Invalid error that names the
+// fields, so that a handler can show them again. So does an urlencoded form with
+// too many pairs: the values are those of the first MaxFields, and the complaint
+// is about the field "". With any other error the values are nil: a malformed
+// body (400), a body over the limit of the route (413), a cut-off body (422).
 func Form(r *http.Request) (*Values, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return &Values{}, nil
@@ -104,11 +111,11 @@ func Form(r *http.Request) (*Values, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && mediaType == "application/x-www-form-urlencoded":
-		data, err := io.ReadAll(r.Body)
-		if err != nil {
+		var data strings.Builder
+		if _, err := io.Copy(&data, r.Body); err != nil {
 			return nil, bodyError(err)
 		}
-		return parseForm(string(data))
+		return parseForm(data.String())
 	case err == nil && mediaType == "multipart/form-data":
 		return multipartForm(r)
 	}
@@ -124,7 +131,8 @@ func parseForm(s string) (*Values, error) {
 			continue
 		}
 		if n++; n > MaxFields {
-			return nil, fault.With(fault.TooLarge, "web.form.many")
+			wrong = complain(wrong, "", "web.form.many")
+			break
 		}
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
@@ -134,9 +142,6 @@ func parseForm(s string) (*Values, error) {
 		value, err := url.QueryUnescape(rawValue)
 		if err != nil {
 			return nil, status(http.StatusBadRequest)
-		}
-		if len(value) > MaxField {
-			return nil, fault.With(fault.TooLarge, "web.field.long")
 		}
 		text, complaint := cleanText(value)
 		v.add(name, text)

@@ -61,10 +61,12 @@ func TestForm(t *testing.T) {
 		{"bad name", urlencoded, "a%00=1", 400, ""},
 		{"invalid name", urlencoded, "%FF=1", 400, ""},
 		{"long name", urlencoded, strings.Repeat("n", 101) + "=1", 400, ""},
-		{"long value", urlencoded, "a=" + strings.Repeat("x", web.MaxField+1), 413, ""},
+		{"long value", urlencoded, "a=" + strings.Repeat("x", web.MaxField+1) + "&b=2", 422, `a=["` + strings.Repeat("x", web.MaxField+1) + `"]b=["2"] !a:web.field.long`},
 		{"longest value", urlencoded, "a=" + strings.Repeat("x", web.MaxField), 200, `a=["` + strings.Repeat("x", web.MaxField) + `"]`},
-		{"many fields", urlencoded, strings.Repeat("a=1&", 1001), 413, ""},
-		{"body over 1 MiB", urlencoded, strings.Repeat("&", 1<<20+1), 413, ""},
+		{"most fields", urlencoded, "b=2&" + strings.Repeat("a&", 999), 200, `b=["2"]a=[` + strings.TrimSpace(strings.Repeat(`"" `, 999)) + `]`},
+		{"many fields", urlencoded, "b=2&" + strings.Repeat("a&", 999) + "c=3", 422, `b=["2"]a=[` + strings.TrimSpace(strings.Repeat(`"" `, 999)) + `] !:web.form.many`},
+		{"body of 4 MiB", urlencoded, "a=1" + strings.Repeat("&", 4<<20-3), 200, `a=["1"]`},
+		{"body over 4 MiB", urlencoded, strings.Repeat("&", 4<<20+1), 413, ""},
 		{"JSON", "application/json", `{"a":1}`, 400, ""},
 		{"text", "text/plain", "a=1", 400, ""},
 		{"no type", "", "a=1", 400, ""},
@@ -136,7 +138,7 @@ func partRoutes(rt *web.Router) {
 			return err
 		}
 		return web.Render(w, r, 200, web.View{Title: "x", Body: text(strings.TrimSpace(b.String()))})
-	}, web.BodyLimit(4<<20))
+	}, web.BodyLimit(6<<20))
 	rt.Handle("POST /echo", echo)
 	rt.Handle("GET /formular", func(w http.ResponseWriter, r *http.Request) error {
 		return web.Render(w, r, 200, web.View{Title: "x", Body: raw(`<form method="post" action="/hochladen" enctype="multipart/form-data">
@@ -170,10 +172,17 @@ func TestParts(t *testing.T) {
 		{"invalid UTF-8", "", part(`form-data; name="a"`, "", "\xff") + end, 422, ""},
 		{"no end", "", field + pdf, 422, "cut"},
 		{"cut in file", "", "--grenze\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\nhalf", 422, "cut"},
+		{"cut in header", "", field + "--grenze\r\nContent-Dispo", 422, "cut"},
+		{"cut in first header", "", "--grenze\r\nContent-Dispo", 422, "cut"},
+		{"cut in a name", "", field + "--grenze\r\nContent-Disposition: form-data; name=\"f", 422, "cut"},
+		{"cut after a header", "", field + "--grenze\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n", 422, "cut"},
+		{"cut in the final boundary", "", field + "--grenze-", 422, "cut"},
+		{"epilogue", "", field + end + strings.Repeat("x", 10000), 200, `a="1"`},
 		{"empty body", "", "", 422, "cut"},
-		{"101 parts", "", strings.Repeat(field, 101) + end, 413, ""},
-		{"10001 parts", "", strings.Repeat(field, 10001) + end, 413, ""},
-		{"long field", "", part(`form-data; name="a"`, "", strings.Repeat("x", web.MaxField+1)) + end, 413, ""},
+		{"101 parts", "", strings.Repeat(field, 101) + end, 422, ""},
+		{"10001 parts", "", strings.Repeat(field, 10001) + end, 422, ""},
+		{"long field", "", part(`form-data; name="a"`, "", strings.Repeat("x", web.MaxField+1)) + end, 422, ""},
+		{"long fields together", "", strings.Repeat(part(`form-data; name="a"`, "", strings.Repeat("x", 1<<20)), 5) + end, 413, ""},
 		{"1 MB name", "", part(`form-data; name="`+strings.Repeat("n", 1<<20)+`"`, "", "x") + end, 400, ""},
 		{"no name", "", part(`form-data`, "", "x") + end, 400, ""},
 		{"no disposition", "", "--grenze\r\n\r\nx\r\n" + end, 400, ""},
@@ -185,7 +194,7 @@ func TestParts(t *testing.T) {
 		{"long boundary", "multipart/form-data; boundary=" + strings.Repeat("b", 71), field + end, 400, ""},
 		{"bad boundary", `multipart/form-data; boundary="a<b"`, field + end, 400, ""},
 		{"other type", "multipart/mixed; boundary=grenze", field + end, 400, ""},
-		{"body over the limit", "", pdf + part(`form-data; name="f"; filename="x"`, "", strings.Repeat("x", 4<<20)) + end, 413, ""},
+		{"body over the limit", "", pdf + part(`form-data; name="f"; filename="x"`, "", strings.Repeat("x", 6<<20)) + end, 413, ""},
 	} {
 		typ := tc.typ
 		if typ == "" {

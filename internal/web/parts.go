@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -15,8 +16,34 @@ import (
 // files. Read each part before asking for the next.
 type PartReader struct {
 	mr    *multipart.Reader
+	src   *source
 	n     int
+	text  int64 // bytes of texts so far
 	wrong []fault.Field
+}
+
+// source is the body of a form. It knows what the multipart reader does not
+// tell: whether the final boundary came, and whether the body is over. A form
+// that ends in the header of a part is otherwise taken for a whole one.
+type source struct {
+	r           io.Reader
+	final, tail []byte
+	closed      bool
+	err         error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if !s.closed {
+		seam := append(s.tail, p[:min(n, len(s.final))]...)
+		s.closed = bytes.Contains(seam, s.final) || bytes.Contains(p[:n], s.final)
+		if n >= len(s.final) {
+			seam = append(seam[:0], p[n-len(s.final):n]...)
+		}
+		s.tail = append(s.tail[:0], seam[max(0, len(seam)-len(s.final)):]...)
+	}
+	s.err = err
+	return n, err
 }
 
 // Part is one field or one file of a multipart form.
@@ -44,7 +71,8 @@ func Parts(r *http.Request) (*PartReader, error) {
 	if err != nil || mediaType != "multipart/form-data" || !properBoundary(params["boundary"]) || r.Body == nil {
 		return nil, status(http.StatusBadRequest)
 	}
-	return &PartReader{mr: multipart.NewReader(r.Body, params["boundary"])}, nil
+	src := &source{r: r.Body, final: []byte("--" + params["boundary"] + "--")}
+	return &PartReader{mr: multipart.NewReader(src, params["boundary"]), src: src}, nil
 }
 
 func properBoundary(b string) bool {
@@ -53,17 +81,20 @@ func properBoundary(b string) bool {
 }
 
 // Next returns the next part, io.EOF after the last. A form that breaks off is
-// fault.Invalid (web.upload.cut), more than 100 parts fault.TooLarge.
+// fault.Invalid (web.upload.cut), and so are more than MaxParts parts
+// (web.form.many).
 func (pr *PartReader) Next() (*Part, error) {
 	p, err := pr.mr.NextRawPart()
-	if err == io.EOF && pr.n > 0 {
+	switch {
+	case err == io.EOF && pr.n > 0 && pr.src.closed:
 		return nil, io.EOF
-	}
-	if err != nil {
+	case err != nil && pr.src.err != nil && !pr.src.closed:
+		return nil, bodyError(pr.src.err) // also within a header, which then looks malformed
+	case err != nil:
 		return nil, partError(err) // a form without any part was cut as well
 	}
 	if pr.n++; pr.n > MaxParts {
-		return nil, fault.With(fault.TooLarge, "web.form.many")
+		return nil, fault.With(fault.Invalid, "web.form.many")
 	}
 	disp, params, err := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
 	name := params["name"]
@@ -104,13 +135,14 @@ func (p *Part) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Value reads the text of a field, at most MaxField bytes, cleaned as in Values.
+// Value reads the text of a field, cleaned as in Values. All texts of a form
+// together are at most DefaultBodyLimit; more is fault.TooLarge.
 func (p *Part) Value() (string, error) {
-	data, err := io.ReadAll(io.LimitReader(p, MaxField+1))
+	data, err := io.ReadAll(io.LimitReader(p, DefaultBodyLimit-p.pr.text+1))
 	if err != nil {
 		return "", err
 	}
-	if len(data) > MaxField {
+	if p.pr.text += int64(len(data)); p.pr.text > DefaultBodyLimit {
 		return "", fault.With(fault.TooLarge, "web.field.long")
 	}
 	text, complaint := cleanText(string(data))

@@ -121,28 +121,27 @@ func StatusOf(err error) int {
 func (rt *Router) fail(res *response, r *http.Request, err error) {
 	sc := res.sc
 	code := StatusOf(err)
-	if clientGone(r, err) {
+	gone := clientGone(r, err)
+	if gone {
 		code = http.StatusBadRequest
+		rt.cfg.Log.Debug("client went away", "id", sc.id, "site", sc.site.ID, "route", sc.route)
 	}
-	if code >= 500 || res.status != 0 {
+	if !gone && (code >= 500 || res.status != 0) {
 		rt.cfg.Log.Error("request failed", "id", sc.id, "site", sc.site.ID, "route", sc.route, "status", code, "err", err)
 	}
 	if res.status != 0 {
 		panic(http.ErrAbortHandler) // half a response must not look whole
-	}
-	if sc.body != nil && res.http1 && r.Header.Get("Expect") == "" {
-		sc.body.drain()
 	}
 	rt.errorPage(res, r, code, err)
 }
 
 func (rt *Router) errorPage(res *response, r *http.Request, code int, err error) {
 	sc := res.sc
-	ctx := r.Context()
+	ctx := context.WithoutCancel(r.Context()) // who has closed one side may still read
 	if sc.localizer != nil {
 		ctx = i18n.With(ctx, sc.localizer)
-		r = r.WithContext(ctx)
 	}
+	r = r.WithContext(ctx)
 	h := res.Header()
 	for _, name := range [...]string{"Content-Length", "Content-Disposition", "Content-Encoding", "ETag", "Last-Modified"} {
 		h.Del(name)

@@ -54,6 +54,9 @@ func (w *response) WriteHeader(code int) {
 		return
 	}
 	w.status = code
+	if code >= 400 && w.http1 && w.sc.body != nil && !w.sc.expects {
+		w.sc.body.drain()
+	}
 	w.filterCookies()
 	h := w.Header()
 	completeHeaders(h, w.sc)
@@ -144,6 +147,14 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// announced stands for a body that is longer than the limit by its own account:
+// a handler that reads it learns that before the first byte.
+type announced struct{ limit int64 }
+
+func (a announced) Read([]byte) (int, error) { return 0, &http.MaxBytesError{Limit: a.limit} }
+
+func (a announced) Close() error { return nil }
 
 // drain reads what a browser is still sending, within bounds: HTTP/1 browsers
 // look at the answer only when they are done, and would show a broken

@@ -30,6 +30,7 @@ type scope struct {
 	localizer *i18n.Localizer
 	res       *response
 	body      *body // of the request, nil if there is none
+	expects   bool  // the client waits for 100 Continue before it sends the body
 	err       error
 
 	cookies []string // Set-Cookie lines written by the registry
@@ -51,7 +52,7 @@ func scopeOf(ctx context.Context) *scope {
 
 func (rt *Router) newScope(r *http.Request) *scope {
 	sc := &scope{rt: rt, id: rand.Text()[:12], nonce: rand.Text(), method: knownMethod(r.Method),
-		route: Unmatched, started: rt.cfg.Now(), lang: i18n.Reference}
+		route: Unmatched, started: rt.cfg.Now(), lang: i18n.Reference, expects: r.Header.Get("Expect") != ""}
 	sc.ip, sc.secure = rt.peer(r)
 	return sc
 }

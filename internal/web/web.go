@@ -142,8 +142,10 @@ func NewRouter(cfg Config) (*Router, error) {
 	return rt, nil
 }
 
-// DefaultBodyLimit is the largest body of a route without BodyLimit.
-const DefaultBodyLimit = 1 << 20
+// DefaultBodyLimit is the largest body of a route without BodyLimit. It is far
+// above what any field takes, so that who pastes too much gets it back with a
+// sentence at the field, not a page that says no.
+const DefaultBodyLimit = 4 << 20
 
 type route struct {
 	rt          *Router
@@ -159,7 +161,8 @@ type route struct {
 // Option changes how a route is served.
 type Option func(*route)
 
-// BodyLimit sets the largest body in bytes; a longer one is answered with 413.
+// BodyLimit sets the largest body in bytes. Reading a longer one fails, at once
+// where its length was announced; as an error of the handler that is 413.
 func BodyLimit(n int64) Option { return func(rt *route) { rt.limit = n } }
 
 // RequireSession answers a request that may change something (POST) but has no
@@ -365,14 +368,14 @@ func (m *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if r.Body != nil && r.Body != http.NoBody {
 			sc.body = newBody(sc.res, r.Body)
 			r.Body = http.MaxBytesReader(sc.res, sc.body, m.limit)
+			if r.ContentLength > m.limit {
+				r.Body = announced{m.limit}
+			}
 		}
 		if !m.crossOrigin {
 			if err := m.rt.cop.Check(r); err != nil {
 				return &statusError{status: http.StatusForbidden, key: "web.error.origin."}
 			}
-		}
-		if r.ContentLength > m.limit {
-			return status(http.StatusRequestEntityTooLarge)
 		}
 		if m.needSession && !safe(r.Method) && SessionState(r) != Live {
 			return RefuseSession(w, r)
