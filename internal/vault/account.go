@@ -33,7 +33,7 @@ type AccountService interface {
 	RecoverCancel(ctx context.Context, realm, link string) error
 	CancelRecovery(ctx context.Context, token string) error
 	ChangeMail(ctx context.Context, token, tenant, newMail, lang string) (request string, err error)
-	ConfirmMail(ctx context.Context, token, link string) (request string, err error)
+	ConfirmMail(ctx context.Context, realm, link, token string) (request string, err error)
 	RequestMail(ctx context.Context, token, request, to string) (Outgoing, error)
 
 	// Sign-in and the account itself.

@@ -102,11 +102,11 @@ func (v *Vault) beginWait(ctx context.Context, tx *db.Tx, r, wait requestRow) (r
 	return wait, insertRequest(ctx, tx, wait)
 }
 
-// RecoverFinish ends a wait, for the service "notifier": the new password holds, second factor, passkeys and all sessions go, and so
+// RecoverFinish ends a wait, for the services "retention" and "notifier": the new password holds, second factor, passkeys and all sessions go, and so
 // do other wishes of the account. done says that it holds, also when it did before. A request that was cancelled, replaced or
 // has expired is false without an error; one that is not ready is fault.Conflict.
 func (v *Vault) RecoverFinish(ctx context.Context, token, request string) (done bool, err error) {
-	if _, err := v.service(token, ServiceNotifier); err != nil {
+	if _, err := v.service(token, ServiceRetention, ServiceNotifier); err != nil {
 		return false, fmt.Errorf("vault: recover finish: %w", err)
 	}
 	err = v.update(ctx, "recover finish", func(tx *db.Tx) error {

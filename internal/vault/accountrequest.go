@@ -308,16 +308,19 @@ func (v *Vault) ChangeMail(ctx context.Context, token, tenant, newMail, lang str
 	return row.id, err
 }
 
-// ConfirmMail changes the address. token is that of the person who asked for it, because the link alone could be opened by somebody
-// whose address was typed by mistake or on purpose. A recovery that waits or was asked for with the old address ends. An address that
+// ConfirmMail changes the address. token is that of the signed-in person who asked for it: the link alone is opened by whoever owns the
+// address, and that may be somebody whose address was typed by mistake or on purpose. A recovery that waits or was asked for with the old address ends. An address that
 // has got another account meanwhile is fault.Conflict. The request is for two calls of RequestMail, to "old" and "new"; repeating the
 // call returns it again.
-func (v *Vault) ConfirmMail(ctx context.Context, token, link string) (request string, err error) {
+func (v *Vault) ConfirmMail(ctx context.Context, realm, link, token string) (request string, err error) {
 	g, err := v.account(token)
 	if err != nil {
 		return "", fmt.Errorf("vault: confirm mail: %w", err)
 	}
-	id, err := v.readLink(linkAddress, g.realm, link)
+	id, err := v.readLink(linkAddress, realm, link)
+	if err == nil && g.realm != realm {
+		err = fault.Denied
+	}
 	if err != nil {
 		return "", fmt.Errorf("vault: confirm mail: %w", err)
 	}

@@ -99,8 +99,8 @@ func (v *Vault) accountPassword(ctx context.Context, row accountRow, password, o
 }
 
 // FinishSignIn takes the code of the second factor. A wrong one, one used before and one that comes too soon after wrong ones are
-// fault.Denied, all alike: the slow-down is per account, whatever the network, and does not tell that the code was right. After five
-// wrong codes the password is due again.
+// fault.Invalid with the field "code", all alike: the slow-down is per account, whatever the network, and does not tell that the code
+// was right. After five of them, and after five minutes, it is fault.Denied and the password is due again.
 func (v *Vault) FinishSignIn(ctx context.Context, token, otp string) (Grant, error) {
 	if v.closed.Load() {
 		return Grant{}, gone("finish sign-in")
@@ -113,10 +113,10 @@ func (v *Vault) FinishSignIn(ctx context.Context, token, otp string) (Grant, err
 		return v.audit(ctx, tx, entry{person: auditAccount, action: actionAccountIn, purpose: row.realm, items: 1})
 	})
 	if err != nil {
-		if errors.Is(err, fault.Denied) {
-			v.grants.wrongCode(token)
+		if errors.Is(err, fault.Denied) && v.grants.wrongCode(token) {
+			err = fault.Fields(fault.Field{Name: "code", Key: "vault.account.code"})
 		}
-		return Grant{}, err
+		return Grant{}, fmt.Errorf("vault: finish sign-in: %w", err)
 	}
 	v.grants.end(token)
 	v.slow.forget(slowKey("otp", []byte(g.person), ""))

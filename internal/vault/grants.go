@@ -157,16 +157,20 @@ func (g *grants) end(token string) {
 	delete(g.all, sha256.Sum256([]byte(token)))
 }
 
-// wrongCode counts a wrong second factor and ends the sign-in that got too many.
-func (g *grants) wrongCode(token string) {
+// wrongCode counts a wrong second factor. It ends the sign-in that got too many and is false then.
+func (g *grants) wrongCode(token string) (again bool) {
 	h := sha256.Sum256([]byte(token))
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if n, ok := g.all[h]; ok {
-		if n.wrongCodes++; n.wrongCodes >= maxCodes {
-			delete(g.all, h)
-		}
+	n, ok := g.all[h]
+	if !ok {
+		return false
 	}
+	if n.wrongCodes++; n.wrongCodes >= maxCodes {
+		delete(g.all, h)
+		return false
+	}
+	return true
 }
 
 // endPerson ends all grants of a person except that of one token ("" for none).

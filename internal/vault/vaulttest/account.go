@@ -73,11 +73,11 @@ func (s *Switch) ChangeMail(ctx context.Context, token, tenant, newMail, lang st
 }
 
 // ConfirmMail is that of the wrapped service.
-func (s *Switch) ConfirmMail(ctx context.Context, token, link string) (string, error) {
+func (s *Switch) ConfirmMail(ctx context.Context, realm, link, token string) (string, error) {
 	if err := s.err(); err != nil {
 		return "", err
 	}
-	return s.inner.ConfirmMail(ctx, token, link)
+	return s.inner.ConfirmMail(ctx, realm, link, token)
 }
 
 // RequestMail is that of the wrapped service.
