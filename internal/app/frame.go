@@ -20,6 +20,9 @@ import (
 // a path has a page.
 func (a *App) layout(assets *web.Assets, routeOf func(string) string) func(*http.Request, web.View) templ.Component {
 	return func(r *http.Request, v web.View) templ.Component {
+		if v.Status >= http.StatusBadRequest && staffPath(r) {
+			v.Staff = true // an error page does not know where it stands
+		}
 		f := a.frame(r, v, routeOf)
 		f.AssetHref = assets.Href
 		return ui.Layout(f, ui.View{
@@ -28,12 +31,22 @@ func (a *App) layout(assets *web.Assets, routeOf func(string) string) func(*http
 	}
 }
 
-// errorBody is what an error page says, with a way on.
-func errorBody(r *http.Request, e web.ErrorView) templ.Component {
+// staffPath reports whether an address is one of the staff's, whether or not it
+// has a page.
+func staffPath(r *http.Request) bool {
+	return strings.HasPrefix(strings.TrimPrefix(r.URL.Path, "/en"), "/amt/")
+}
+
+// errorBody is what an error page says, with a way on. Below /amt/ it is the same
+// for everybody who is not signed in, whatever the address names.
+func (a *App) errorBody(r *http.Request, e web.ErrorView) templ.Component {
 	ctx := r.Context()
 	way := ui.Btn{Label: i18n.T(ctx, "app.error.home"), Kind: ui.Secondary, Href: "/"}
-	if strings.HasPrefix(strings.TrimPrefix(r.URL.Path, "/en"), "/amt/") {
+	if staffPath(r) {
 		way.Label, way.Href = i18n.T(ctx, "app.error.inbox"), "/amt/eingang"
+		if _, err := a.Accounts.Actor(r); err != nil {
+			way.Label, way.Href = i18n.T(ctx, "app.error.signin"), "/amt/anmelden"
+		}
 	}
 	page := ui.ErrorPage(ui.ErrorSpec{Status: strconv.Itoa(e.Status), Title: e.Title, Text: e.Text, ID: e.ID})
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {

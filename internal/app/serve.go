@@ -118,7 +118,7 @@ func (a *App) router() (*web.Router, *web.Assets, error) {
 	routeOf := func(path string) string { return rt.RouteOf(path) }
 	access := a.recordAccess(routeOf)
 	rt, err = web.NewRouter(web.Config{
-		Site: a.siteOf, Layout: a.layout(files, routeOf), ErrorBody: errorBody, Catalog: a.Catalog, Sessions: a.Sessions, Cookies: cookies,
+		Site: a.siteOf, Layout: a.layout(files, routeOf), ErrorBody: a.errorBody, Catalog: a.Catalog, Sessions: a.Sessions, Cookies: cookies,
 		Assets: files, Access: access, TLS: a.TLS, TrustedProxies: a.Proxies, Log: a.Log, Now: a.Now,
 	})
 	if err != nil {
