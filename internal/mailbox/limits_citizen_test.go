@@ -1,6 +1,7 @@
 package mailbox_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -73,6 +74,9 @@ func TestUploads_Budget(t *testing.T) {
 	upload(files(t, p.from("203.0.113.1"), "tiefbauamt", "schaden")).Want(200)
 }
 
+// Guards the quota of letters of one network (Limits.LettersPerHour, mayWrite):
+// a flood from one network fills neither the inbox nor the disk, and what was
+// written is kept for later. Without the quota the third letter is sent.
 func TestSend_LettersOfOneNetwork(t *testing.T) {
 	p := newPost(t, func(p *post) { p.limits.LettersPerHour = 2 })
 	c := p.from("192.0.2.1")
@@ -95,5 +99,23 @@ func TestSend_LettersOfOneNetwork(t *testing.T) {
 	wantPath(t, page.Form("main form").Submit(), "/nachricht/gesendet")
 	if n, m, _ := p.letters(); n != 4 || m != 4 {
 		t.Errorf("%d letters, %d messages", n, m)
+	}
+}
+
+// Guards that drafts of replies which nobody has begun make room (makeRoom,
+// untouched): one browser opens more matters than its session keeps drafts for.
+// Without it the thirteenth matter is refused.
+func TestCollect_ManyInOneSession(t *testing.T) {
+	p := newPost(t)
+	c := p.browser()
+	for i := range 15 {
+		d := p.deliver()
+		f := open(t, c, "", string(d.Code)).Want(200).Form("main form[enctype=multipart/form-data]")
+		if i%4 == 0 {
+			text := fmt.Sprint("Antwort ", i)
+			if got := f.Set("body", text).Submit("aktion=senden").Want(200); !got.Contains(text) {
+				t.Errorf("matter %d says %q", i+1, got.Text("main"))
+			}
+		}
 	}
 }

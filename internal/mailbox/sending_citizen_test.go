@@ -105,6 +105,9 @@ func TestAgain_OutcomeUnknown(t *testing.T) {
 	}
 }
 
+// Guards the number of messages of a thread (maxThread): nobody can make a thread
+// so long that it cannot be opened any more, and the office keeps room to answer.
+// Without the limit the letter is stored.
 func TestAgain_ThreadFull(t *testing.T) {
 	p := newPost(t)
 	c := p.browser()

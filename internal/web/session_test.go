@@ -178,6 +178,9 @@ func TestSession_RotateKeepsTheEnd(t *testing.T) {
 	}
 }
 
+// Guards how many sessions a network may begin in a minute (NewPerMinute): one
+// network does not fill the memory that all sessions share. Without the limit
+// the fourth visit is answered with 200.
 func TestSession_NewcomersOfOneNetwork(t *testing.T) {
 	w := newWorld(t, sessionRoutes, func(c *web.Config, s *web.SessionConfig) {
 		c.TrustedProxies, s.NewPerMinute = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, 3
