@@ -83,11 +83,13 @@ func openSQLite(ctx context.Context, path string, readConns int, log *slog.Logge
 // connection can be without them.
 func sqliteDSN(path string, readOnly bool) string {
 	q := url.Values{}
-	// Readers keep little: there are many of them, and the system's own cache
-	// holds the file for all.
-	cache := "cache_size(-32768)" // KiB
+	// Connections keep little: there are many of them, the system's own cache
+	// holds the file for all, and what is kept takes about twice the size in
+	// memory, because the allocator rounds a page and its header up to a power
+	// of two.
+	cache := "cache_size(-8192)" // KiB
 	if readOnly {
-		cache = "cache_size(-4096)"
+		cache = "cache_size(-2048)"
 	}
 	for _, p := range []string{
 		"busy_timeout(5000)",
