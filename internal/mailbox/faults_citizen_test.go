@@ -81,6 +81,14 @@ func TestMatter_BadInput(t *testing.T) {
 func TestMatter_SenderRequired(t *testing.T) {
 	p := newPost(t)
 	page := matter(t, p.browser(), "", "bauamt", "antrag")
+	for _, wrong := range []string{"Nötig nur", "keine Angaben zu Ihrer Person"} {
+		if strings.Contains(page.Text("main form"), wrong) {
+			t.Errorf("an office that needs the sender says %q", wrong)
+		}
+	}
+	if free := matter(t, p.browser(), "", "tiefbauamt", "schaden").Text("main form"); !strings.Contains(free, "Nötig nur für eine Antwort per Brief.") || strings.Contains(free, "wenn das Amt") {
+		t.Errorf("an office that needs no sender says %q", free)
+	}
 	f := page.Form("main form").Set("subject", "Anbau").Set("body", longBody)
 	got := f.Submit("aktion=weiter").Want(422)
 	if !strings.Contains(got.Text("#fehler"), "Namen") || !strings.Contains(got.Text("#fehler"), "Anschrift") {

@@ -191,11 +191,12 @@ func matterOf(r *http.Request, in stepInput, box tenant.Mailbox) matterView {
 		Name:    ui.Input{Name: "name", Label: fieldLabel(ctx, "name"), Autocomplete: "name", Optional: !box.SenderRequired},
 		Address: ui.Area{Name: "address", Label: fieldLabel(ctx, "address"), Rows: 3, Optional: !box.SenderRequired, Attrs: autocomplete("street-address")},
 	}
-	v.Name.Hint = i18n.T(ctx, "mailbox.step3.sender.hint")
+	v.Name.Hint, v.Address.Hint = i18n.T(ctx, "mailbox.step3.sender.hint"), i18n.T(ctx, "mailbox.step3.address.hint")
 	if box.SenderRequired {
 		v.Name.Hint = i18n.T(ctx, "mailbox.step3.sender.required", "office", box.Title(i18n.Lang(ctx)))
+		v.Address.Hint = i18n.T(ctx, "mailbox.step3.address.required")
+		v.Reply.Help.Text = i18n.T(ctx, "mailbox.step3.reply.required.text")
 	}
-	v.Address.Hint = i18n.T(ctx, "mailbox.step3.address.hint")
 	for _, f := range []struct {
 		name       string
 		value, err *string
