@@ -3,12 +3,15 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"html"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -206,14 +209,28 @@ func errorBody(e ErrorView) templ.Component {
 	})
 }
 
+// bareStyle is the look of a page that stands alone: whatever else is missing,
+// it comes with the page, allowed by its hash.
+const bareStyle = `:root{color-scheme:light dark}body{max-width:38rem;margin:0 auto;padding:4rem 1.25rem;font:1.125rem/1.6 "Fira Sans",system-ui,sans-serif}h1{font-size:1.75rem;line-height:1.25}`
+
 // bare writes an error page that needs no site and no stylesheet.
 func bare(res *response, ctx context.Context, e ErrorView) {
 	var b bytes.Buffer
 	b.WriteString(`<!DOCTYPE html><html lang="` + html.EscapeString(i18n.Lang(ctx)) + `"><head><meta charset="utf-8">` +
-		`<meta name="viewport" content="width=device-width, initial-scale=1"><title>` + html.EscapeString(e.Title) + `</title></head><body><main>`)
+		`<meta name="viewport" content="width=device-width, initial-scale=1"><title>` + html.EscapeString(e.Title) + `</title><style>` + bareStyle + `</style></head><body><main>`)
 	_ = errorBody(e).Render(ctx, &b)
 	b.WriteString(`</main></body></html>`)
-	_ = writePage(res, res.sc, e.Status, b.Bytes())
+	_ = writePage(barePolicy{res}, res.sc, e.Status, b.Bytes())
+}
+
+// barePolicy allows the style of a bare page, and no other.
+type barePolicy struct{ http.ResponseWriter }
+
+func (p barePolicy) WriteHeader(status int) {
+	sum := sha256.Sum256([]byte(bareStyle))
+	hash := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	p.Header().Set("Content-Security-Policy", strings.Replace(cspNone, "style-src 'self'", "style-src "+hash, 1))
+	p.ResponseWriter.WriteHeader(status)
 }
 
 // RefuseSession answers a posted form that needs a session and has none: with

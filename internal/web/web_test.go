@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -154,6 +156,19 @@ func TestCSP(t *testing.T) {
 			}
 		}
 	}
+	// A page that stands alone brings its style, which the policy names by hash.
+	known := w.Host
+	w.Host = "fremd.example"
+	alone := w.Get("/")
+	_, style, _ := strings.Cut(alone.Body, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	want := fmt.Sprintf(wantCSP, "'none'", "'none'")
+	want = strings.Replace(want, "style-src 'self'", "style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'", 1)
+	if got := alone.Header.Get("Content-Security-Policy"); got != want || style == "" {
+		t.Errorf("page that stands alone:\n%s\nwant\n%s", got, want)
+	}
+	w.Host = known
 	// A handler that wipes the header gets the strictest policy back.
 	p := w.Get("/bare")
 	if got := p.Header.Get("Content-Security-Policy"); !strings.Contains(got, "script-src 'none'") {
