@@ -112,15 +112,16 @@ func (a *Accounts) postSignIn(w http.ResponseWriter, r *http.Request) error {
 // somebody is signed in already is ended first: nothing of it may pass to
 // another person.
 func (a *Accounts) enter(w http.ResponseWriter, r *http.Request, g vault.Grant) error {
-	if s := web.SessionOf(r); s != nil {
-		if old, ok := s.Get(grantKey); ok {
-			_ = a.Vault.EndGrant(r.Context(), string(old)) // it ends by itself after 30 minutes
-			s.End(w)
-		}
-	}
 	s, err := web.StartSession(w, r)
 	if err != nil {
 		return err
+	}
+	if old, ok := s.Get(grantKey); ok {
+		_ = a.Vault.EndGrant(r.Context(), string(old)) // it ends by itself after 30 minutes
+		s.End(w)
+		if s, err = web.StartSession(w, r); err != nil {
+			return err
+		}
 	}
 	if err := s.Rotate(w); err != nil {
 		return err

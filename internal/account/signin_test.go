@@ -223,6 +223,7 @@ func TestSignOut_AndEndOfGrant(t *testing.T) {
 		t.Errorf("signed in, the sign-in page leads to %s", page.Path)
 	}
 	kept := b.Cookie("ps_sitzung")
+	b.Get("/amt/einstellungen").Want(200)
 	if page := b.PostForm("/amt/abmelden").Want(200); page.Path != "/amt/anmelden" {
 		t.Errorf("after sign-out at %s", page.Path)
 	}

@@ -82,10 +82,8 @@ func (a *App) frame(r *http.Request, v web.View, routeOf func(string) string) ui
 		{Href: "/nutzungsbedingungen", Label: i18n.T(ctx, "notice.terms.title")},
 		{Href: "/quittung", Label: i18n.T(ctx, "app.footer.receipt")},
 	}
-	if s := web.SessionOf(r); s != nil {
-		if end, final := s.Deadline(); !final {
-			f.SessionEnd = end.Sub(a.Now())
-		}
+	if end, ok := web.SessionEnd(r); ok {
+		f.SessionEnd = end.Sub(a.Now())
 	}
 	if v.Staff {
 		a.staffFrame(r, v, &f)

@@ -213,7 +213,9 @@ func TestFiles_TooManyParts(t *testing.T) {
 	p := newPost(t)
 	c := p.browser()
 	page := files(t, c, "tiefbauamt", "schaden")
+	token := page.Form("main form").Get("schutz")
 	var b strings.Builder
+	fmt.Fprintf(&b, "--grenze\r\nContent-Disposition: form-data; name=\"schutz\"\r\n\r\n%s\r\n", token)
 	for i := range 10_001 {
 		fmt.Fprintf(&b, "--grenze\r\nContent-Disposition: form-data; name=\"f%d\"\r\n\r\nx\r\n", i)
 	}
@@ -227,7 +229,7 @@ func TestFiles_TooManyParts(t *testing.T) {
 		v.Set(fmt.Sprint("f", i), "x")
 	}
 	three := strings.Replace(page.Form("main form").Action, "/4?", "/3?", 1)
-	got = c.Do("POST", three, "application/x-www-form-urlencoded", []byte(v.Encode()))
+	got = c.Do("POST", three, "application/x-www-form-urlencoded", []byte("schutz="+token+"&"+v.Encode()))
 	if f := got.Form("main form"); got.Status != 422 || f.Get("subject") != "Laterne" || f.Get("body") != longBody+" Mehr." || !strings.Contains(got.Text("#fehler"), "zu viele Angaben") {
 		t.Errorf("status %d: %q", got.Status, got.Text("main"))
 	}
@@ -237,7 +239,8 @@ func TestFiles_CutOff(t *testing.T) {
 	p := newPost(t)
 	c := p.browser()
 	page := files(t, c, "tiefbauamt", "schaden")
-	body := "--grenze\r\nContent-Disposition: form-data; name=\"files\"; filename=\"ganz.pdf\"\r\n\r\n" + string(pdfFile("ganz")) +
+	body := "--grenze\r\nContent-Disposition: form-data; name=\"schutz\"\r\n\r\n" + page.Form("main form").Get("schutz") +
+		"\r\n--grenze\r\nContent-Disposition: form-data; name=\"files\"; filename=\"ganz.pdf\"\r\n\r\n" + string(pdfFile("ganz")) +
 		"\r\n--grenze\r\nContent-Disposition: form-data; name=\"files\"; filename=\"halb.pdf\"\r\n\r\n" + strings.Repeat(string(pdfFile("halb")), 1000)
 	u, err := url.Parse(page.Form("main form").Action)
 	p.must(err)

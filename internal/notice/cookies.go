@@ -8,6 +8,7 @@ import (
 
 	"poststelle/internal/i18n"
 	"poststelle/internal/personal"
+	"poststelle/internal/tenant"
 	"poststelle/internal/web"
 )
 
@@ -21,18 +22,14 @@ var classes = map[web.Class]string{
 // cookieRow is a line of the cookie table.
 type cookieRow struct{ name, class, purpose, lives, values string }
 
-// table is the registry in words, in its order. Without https a browser is sent
-// the names without the prefix "__Host-".
-func (n *Notice) table(ctx context.Context, https bool) []cookieRow {
-	declared := web.Personal(n.Cookies).Cookies
+// table is the registry of a kind of site in words, in its order, under the
+// names that a browser is sent.
+func (n *Notice) table(ctx context.Context, site web.Site) []cookieRow {
 	var out []cookieRow
-	for i, c := range n.Cookies.All() {
-		d := declared[i]
+	for _, c := range n.Cookies.For(site.Kind) {
+		d := c.Declaration()
 		row := cookieRow{
-			name: d.Name, class: i18n.T(ctx, classes[c.Class]), purpose: i18n.T(ctx, d.Purpose), lives: lives(ctx, d), values: i18n.T(ctx, d.Values),
-		}
-		if !https {
-			row.name = strings.TrimPrefix(row.name, "__Host-")
+			name: c.SentName(secure(site)), class: i18n.T(ctx, classes[c.Class]), purpose: i18n.T(ctx, d.Purpose), lives: lives(ctx, d), values: i18n.T(ctx, d.Values),
 		}
 		if len(c.Values) > 0 {
 			row.values = i18n.T(ctx, "notice.cookie.words", "sentence", row.values, "words", strings.Join(c.Values, ", "))
@@ -50,11 +47,15 @@ func lives(ctx context.Context, c personal.Cookie) string {
 }
 
 // cookieChapter is what the notice says of cookies (A25 to A44): the classes
-// that the registry holds, and no others.
-func (n *Notice) cookieChapter(ctx context.Context) chapter {
-	has := map[web.Class]bool{}
-	for _, c := range n.Cookies.All() {
+// that the registry holds for the kind of site, and no others.
+func (n *Notice) cookieChapter(ctx context.Context, t *tenant.Tenant, https bool) chapter {
+	has, names := map[web.Class]bool{}, map[web.Class][]string{}
+	for _, c := range n.Cookies.For(string(t.Kind)) {
 		has[c.Class] = true
+		names[c.Class] = append(names[c.Class], c.SentName(https))
+	}
+	named := func(class web.Class) block {
+		return say(i18n.T(ctx, "notice.cookie.names", "names", strings.Join(names[class], ", ")))
 	}
 	c := chapter{"cookies", i18n.T(ctx, "notice.cookie.title"), nil}
 	if len(has) == 0 {
@@ -63,14 +64,14 @@ func (n *Notice) cookieChapter(ctx context.Context) chapter {
 	c.blocks = append(c.blocks, say(i18n.T(ctx, "notice.cookie.lead")))
 	if has[web.Technical] {
 		c.blocks = append(c.blocks, block{heading: i18n.T(ctx, "notice.cookie.technical")},
-			say(i18n.T(ctx, "notice.cookie.needed")), say(i18n.T(ctx, "notice.cookie.gone")), say(i18n.T(ctx, "notice.cookie.nothing")))
+			say(i18n.T(ctx, "notice.cookie.needed")), say(i18n.T(ctx, "notice.cookie.gone")), say(i18n.T(ctx, "notice.cookie.nothing")), named(web.Technical))
 	}
 	if has[web.Display] {
 		c.blocks = append(c.blocks, block{heading: i18n.T(ctx, "notice.cookie.display")},
-			say(i18n.T(ctx, "notice.cookie.state")), say(i18n.T(ctx, "notice.cookie.same")), say(i18n.T(ctx, "notice.cookie.without")))
+			say(i18n.T(ctx, "notice.cookie.state")), say(i18n.T(ctx, "notice.cookie.same")), say(i18n.T(ctx, "notice.cookie.without")), named(web.Display))
 	}
 	if has[web.Objection] {
-		c.blocks = append(c.blocks, block{heading: i18n.T(ctx, "notice.cookie.objection")}, say(i18n.T(ctx, "notice.cookie.no")))
+		c.blocks = append(c.blocks, block{heading: i18n.T(ctx, "notice.cookie.objection")}, say(i18n.T(ctx, "notice.cookie.no")), named(web.Objection))
 	}
 	c.blocks = append(c.blocks, block{heading: i18n.T(ctx, "notice.cookie.legal")}, say(i18n.T(ctx, "notice.cookie.consent")),
 		block{link: link{"/cookies", i18n.T(ctx, "notice.cookie.all")}})
@@ -79,32 +80,17 @@ func (n *Notice) cookieChapter(ctx context.Context) chapter {
 
 func (n *Notice) getCookies(w http.ResponseWriter, r *http.Request) error {
 	v := cookieView{
-		rows:    n.table(r.Context(), secure(web.SiteOf(r.Context()))),
-		kept:    len(n.kept(r)) > 0,
+		rows:    n.table(r.Context(), web.SiteOf(r.Context())),
+		kept:    len(web.DisplayCookies(r)) > 0,
 		deleted: r.URL.Query().Get("geloescht") == "1",
 	}
 	return web.Render(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "notice.cookie.title"), Body: cookiePage(v)})
 }
 
-// kept are the names of the display cookies that the browser sent, whatever
-// their value.
-func (n *Notice) kept(r *http.Request) []string {
-	var out []string
-	for _, in := range r.Cookies() {
-		for _, c := range n.Cookies.All() {
-			base, family := strings.CutSuffix(c.Name, "*")
-			if c.Class == web.Display && (in.Name == base && !family || family && strings.HasPrefix(in.Name, base)) {
-				out = append(out, in.Name)
-			}
-		}
-	}
-	return out
-}
-
 // postForget deletes the display cookies of the browser. A name that only looks
 // like one of ours is left to its owner.
 func (n *Notice) postForget(w http.ResponseWriter, r *http.Request) error {
-	for _, name := range n.kept(r) {
+	for _, name := range web.DisplayCookies(r) {
 		_ = web.SetCookie(w, r, name, "") // refused when it is not declared
 	}
 	return web.Redirect(w, r, "/cookies?geloescht=1")

@@ -287,7 +287,7 @@ func TestPrivacy_FollowsDeclarations(t *testing.T) {
 
 // The table is the registry, in both directions.
 func TestCookies_TableIsRegistry(t *testing.T) {
-	s := newSite(t, web.Cookie{Name: "ps_nichtzaehlen", Class: web.Objection, Purpose: "web.cookie.theme", Values: []string{"1"}, Lifetime: 365 * 24 * time.Hour})
+	s := newSite(t, web.Cookie{Name: "ps_nichtzaehlen", Class: web.Objection, Purpose: "web.cookie.theme", Values: []string{"1"}, Lifetime: 365 * 24 * time.Hour, Kinds: []string{string(tenant.Authority)}})
 	declared := web.Personal(s.cookies).Cookies
 	for _, prefix := range []string{"", "/en"} {
 		p := s.Get(prefix + "/cookies")
@@ -321,7 +321,7 @@ func TestCookies_TableIsRegistry(t *testing.T) {
 }
 
 func TestCookies_Forget(t *testing.T) {
-	s := newSite(t, web.Cookie{Name: "ps_nichtzaehlen", Class: web.Objection, Purpose: "web.cookie.theme", Values: []string{"1"}, Lifetime: time.Hour})
+	s := newSite(t, web.Cookie{Name: "ps_nichtzaehlen", Class: web.Objection, Purpose: "web.cookie.theme", Values: []string{"1"}, Lifetime: time.Hour, Kinds: []string{string(tenant.Authority)}})
 	if s.Get("/cookies").Has(`form[action="/cookies/loeschen"]`) {
 		t.Error("a button without anything to delete")
 	}

@@ -31,7 +31,7 @@ func (n *Notice) statement(ctx context.Context, t *tenant.Tenant, https bool) do
 	}
 	d.with(chapter{"daten", i18n.T(ctx, "notice.privacy.data"), append(general, n.describe(ctx, public, profile, personal.Staff)...)})
 	d.with(n.recipients(ctx, t))
-	d.with(n.cookieChapter(ctx))
+	d.with(n.cookieChapter(ctx, t, https))
 	d.with(n.rightsChapter(ctx, t, public))
 	d.with(objection(ctx, t, public))
 	d.with(complaint(ctx))

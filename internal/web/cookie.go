@@ -22,7 +22,8 @@ const (
 	// Display cookies keep how something is shown: set only by an action of
 	// the person, one word of a list that is the same for everybody.
 	Display Class = 2
-	// Objection cookies keep a "no" of the person.
+	// Objection cookies keep the person's yes or no to the statistics of a
+	// website: one word, on the kinds of site that are named.
 	Objection Class = 3
 )
 
@@ -31,10 +32,17 @@ const Month = 30 * 24 * time.Hour
 
 // Cookie declares a cookie. What is not declared is not set.
 type Cookie struct {
-	// Name is the name as sent; a name ending in "*" declares a family, one
-	// cookie for each state. A technical cookie gets the prefix "__Host-" on
-	// https.
+	// Name is the name by which the program speaks of it; a name ending in "*"
+	// declares a family, one cookie for each state.
 	Name string
+	// Wire is the name as sent, if it is another one: for an installation that
+	// takes the place of another one. A family stays a family. Without it the
+	// cookie is sent under Name, and a technical one gets the prefix "__Host-"
+	// on https, which a foreign name cannot have.
+	Wire string
+	// Kinds are the kinds of site (Site.Kind) that may set it; none for all. An
+	// Objection cookie names its kinds.
+	Kinds []string
 	// Class decides what is allowed.
 	Class Class
 	// Purpose is the i18n key of the sentence for the cookie table.
@@ -64,6 +72,26 @@ func OwnCookies() []Cookie {
 	}
 }
 
+// legacyNames are names under which the notice of the replaced program announces
+// its cookies (A35, A41); the other names there stand for cookies that are not
+// set here.
+var legacyNames = map[string]string{
+	SessionCookie:    "JSESSIONIDSSO",
+	"ps_hilfe_*":     "IFP_hilfe_*",
+	"ps_meldung_*":   "IFP_meldung_*",
+	"ps_darstellung": "IFP_darstellung",
+}
+
+// LegacyNames returns declarations whose cookies are sent under the names of the
+// program that is replaced, where it has one.
+func LegacyNames(cookies []Cookie) []Cookie {
+	out := slices.Clone(cookies)
+	for i, c := range out {
+		out[i].Wire = legacyNames[c.Name]
+	}
+	return out
+}
+
 // Registry holds the declared cookies and is the only way to set one: a
 // Set-Cookie header that does not come from it is removed from the response and
 // logged.
@@ -76,11 +104,13 @@ func NewRegistry(cookies ...Cookie) (*Registry, error) {
 	seen := map[string]bool{}
 	for _, c := range cookies {
 		var wrong string
-		base := strings.TrimSuffix(c.Name, "*")
+		base, wire := strings.TrimSuffix(c.Name, "*"), c.wire()
 		switch {
 		case base == "" || strings.Trim(base, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "":
 			wrong = "malformed name"
-		case seen[c.Name]:
+		case strings.Trim(strings.TrimSuffix(wire, "*"), nameLetters) != "" || strings.HasSuffix(wire, "*") != (base != c.Name) || wire == "*":
+			wrong = "malformed name on the wire"
+		case seen[c.Name] || seen["wire "+wire]:
 			wrong = "declared twice"
 		case c.Purpose == "":
 			wrong = "no purpose"
@@ -92,6 +122,8 @@ func NewRegistry(cookies ...Cookie) (*Registry, error) {
 			wrong = "lifetime is neither session nor 30 days"
 		case c.Class == Objection && c.Lifetime > 366*24*time.Hour:
 			wrong = "lifetime over a year"
+		case c.Class == Objection && len(c.Kinds) == 0:
+			wrong = "an objection cookie names the kinds of site that set it"
 		case c.Class < Technical || c.Class > Objection:
 			wrong = "no class"
 		case c.Lifetime < 0:
@@ -105,17 +137,31 @@ func NewRegistry(cookies ...Cookie) (*Registry, error) {
 		if wrong != "" {
 			return nil, fmt.Errorf("web: cookie %s: %s", c.Name, wrong)
 		}
-		seen[c.Name] = true
+		seen[c.Name], seen["wire "+wire] = true, true
 	}
 	return &Registry{cookies: slices.Clone(cookies)}, nil
 }
 
-// All returns the declarations, for the cookie table.
+// nameLetters are the characters of a name as sent (RFC 6265 allows more).
+const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+// All returns the declarations, those of all kinds of site.
 func (g *Registry) All() []Cookie { return slices.Clone(g.cookies) }
 
-// find returns the declaration of name.
-func (g *Registry) find(ctx context.Context, name string) (Cookie, bool) {
+// For returns the declarations for one kind of site, for its cookie table.
+func (g *Registry) For(kind string) []Cookie {
+	return slices.DeleteFunc(g.All(), func(c Cookie) bool { return !c.on(kind) })
+}
+
+// on tells whether a kind of site may set the cookie.
+func (c Cookie) on(kind string) bool { return len(c.Kinds) == 0 || slices.Contains(c.Kinds, kind) }
+
+// find returns the declaration of name for a kind of site.
+func (g *Registry) find(ctx context.Context, kind, name string) (Cookie, bool) {
 	for _, c := range g.cookies {
+		if !c.on(kind) {
+			continue
+		}
 		base, family := strings.CutSuffix(c.Name, "*")
 		if !family {
 			if c.Name == name {
@@ -124,8 +170,7 @@ func (g *Registry) find(ctx context.Context, name string) (Cookie, bool) {
 			continue
 		}
 		suffix, ok := strings.CutPrefix(name, base)
-		if !ok || suffix == "" || len(suffix) > 40 ||
-			strings.Trim(suffix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
+		if !ok || suffix == "" || len(suffix) > 40 || strings.Trim(suffix, nameLetters) != "" {
 			continue
 		}
 		if c.Known == nil || c.Known(ctx, suffix) {
@@ -135,13 +180,59 @@ func (g *Registry) find(ctx context.Context, name string) (Cookie, bool) {
 	return Cookie{}, false
 }
 
-// sentName is the name on the wire. A browser accepts __Host- only with
-// Secure, and Secure only by https; so a demonstration without TLS goes without.
-func sentName(c Cookie, name string, secure bool) string {
+// sent returns the declaration of a cookie that a browser sent, and its name.
+func (g *Registry) sent(ctx context.Context, kind, wire string, secure bool) (c Cookie, name string, ok bool) {
+	for _, c := range g.cookies {
+		base, family := strings.CutSuffix(c.Name, "*")
+		start, _ := strings.CutSuffix(c.wireName(c.Name, secure), "*")
+		suffix, found := strings.CutPrefix(wire, start)
+		if !found || !family && suffix != "" {
+			continue
+		}
+		if _, ok := g.find(ctx, kind, base+suffix); ok {
+			return c, base + suffix, true
+		}
+	}
+	return Cookie{}, "", false
+}
+
+func (c Cookie) wire() string {
+	if c.Wire != "" {
+		return c.Wire
+	}
+	return c.Name
+}
+
+// wireName is a name of the declaration as sent. A browser accepts __Host- only
+// with Secure, and Secure only by https; so a demonstration without TLS goes
+// without.
+func (c Cookie) wireName(name string, secure bool) string {
+	if c.Wire != "" {
+		base, wire := strings.TrimSuffix(c.Name, "*"), strings.TrimSuffix(c.Wire, "*")
+		return wire + strings.TrimPrefix(name, base)
+	}
 	if c.Class == Technical && secure {
 		return "__Host-" + name
 	}
 	return name
+}
+
+// SentName is the name, or the pattern of names, that browsers on https or
+// without it are sent.
+func (c Cookie) SentName(https bool) string { return c.wireName(c.Name, https) }
+
+// DisplayCookies returns the names of the declared display cookies that the
+// browser sent, whatever their value, for SetCookie.
+func DisplayCookies(r *http.Request) []string {
+	sc := scopeOf(r.Context())
+	var out []string
+	for _, in := range r.Cookies() {
+		c, name, ok := sc.rt.cfg.Cookies.sent(r.Context(), sc.site.Kind, in.Name, sc.secure)
+		if ok && c.Class == Display && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // maxDisplay is how many display cookies a browser may collect from us.
@@ -152,11 +243,11 @@ const maxDisplay = 50
 // in answer to an action of the person.
 func SetCookie(w http.ResponseWriter, r *http.Request, name, value string) error {
 	sc := scopeOf(r.Context())
-	c, ok := sc.rt.cfg.Cookies.find(r.Context(), name)
+	c, ok := sc.rt.cfg.Cookies.find(r.Context(), sc.site.Kind, name)
 	if !ok || c.Class == Technical || value != "" && !slices.Contains(c.Values, value) {
 		return fmt.Errorf("web: cookie or value not declared: %w", fault.Invalid)
 	}
-	if _, err := r.Cookie(name); err != nil && len(r.Cookies()) >= maxDisplay {
+	if _, err := r.Cookie(c.wireName(name, sc.secure)); err != nil && len(r.Cookies()) >= maxDisplay {
 		return fmt.Errorf("web: too many cookies: %w", fault.Invalid)
 	}
 	life := c.Lifetime
@@ -171,7 +262,7 @@ func SetCookie(w http.ResponseWriter, r *http.Request, name, value string) error
 // keeps (a hash of). The empty value deletes it.
 func SetSecret(w http.ResponseWriter, r *http.Request, name, value string) error {
 	sc := scopeOf(r.Context())
-	c, ok := sc.rt.cfg.Cookies.find(r.Context(), name)
+	c, ok := sc.rt.cfg.Cookies.find(r.Context(), sc.site.Kind, name)
 	if !ok || c.Class != Technical {
 		return fmt.Errorf("web: no technical cookie of that name declared")
 	}
@@ -187,7 +278,7 @@ func SetSecret(w http.ResponseWriter, r *http.Request, name, value string) error
 }
 
 func (sc *scope) setCookie(w http.ResponseWriter, c Cookie, name, value string, life time.Duration) {
-	out := http.Cookie{Name: sentName(c, name, sc.secure), Value: value, Path: "/", Secure: sc.secure, HttpOnly: true,
+	out := http.Cookie{Name: c.wireName(name, sc.secure), Value: value, Path: "/", Secure: sc.secure, HttpOnly: true,
 		SameSite: http.SameSiteLaxMode}
 	if c.Strict {
 		out.SameSite = http.SameSiteStrictMode
@@ -214,12 +305,12 @@ func (sc *scope) setCookie(w http.ResponseWriter, c Cookie, name, value string, 
 // "" if the browser sent none or one that is not in the list.
 func CookieValue(r *http.Request, name string) string {
 	sc := scopeOf(r.Context())
-	in, err := r.Cookie(name)
-	if err != nil || in.Value == "" {
+	c, ok := sc.rt.cfg.Cookies.find(r.Context(), sc.site.Kind, name)
+	if !ok || c.Class == Technical {
 		return ""
 	}
-	c, ok := sc.rt.cfg.Cookies.find(r.Context(), name)
-	if !ok || c.Class == Technical || !slices.Contains(c.Values, in.Value) {
+	in, err := r.Cookie(c.wireName(name, sc.secure))
+	if err != nil || !slices.Contains(c.Values, in.Value) {
 		return ""
 	}
 	return in.Value
@@ -228,11 +319,11 @@ func CookieValue(r *http.Request, name string) string {
 // SecretValue returns the value of a declared technical cookie, or "".
 func SecretValue(r *http.Request, name string) string {
 	sc := scopeOf(r.Context())
-	c, ok := sc.rt.cfg.Cookies.find(r.Context(), name)
+	c, ok := sc.rt.cfg.Cookies.find(r.Context(), sc.site.Kind, name)
 	if !ok || c.Class != Technical {
 		return ""
 	}
-	in, err := r.Cookie(sentName(c, name, sc.secure))
+	in, err := r.Cookie(c.wireName(name, sc.secure))
 	if err != nil {
 		return ""
 	}
@@ -246,7 +337,7 @@ func DisplayState(r *http.Request, name string) string { return CookieValue(r, "
 // anyOwnCookie reports whether the browser keeps cookies of ours.
 func (sc *scope) anyOwnCookie(r *http.Request) bool {
 	for _, in := range r.Cookies() {
-		if _, ok := sc.rt.cfg.Cookies.find(r.Context(), strings.TrimPrefix(in.Name, "__Host-")); ok {
+		if _, _, ok := sc.rt.cfg.Cookies.sent(r.Context(), sc.site.Kind, in.Name, sc.secure); ok {
 			return true
 		}
 	}
@@ -263,7 +354,7 @@ func postDisplay(w http.ResponseWriter, r *http.Request) error {
 	}
 	name := "ps_" + strings.TrimPrefix(form.Get("name"), "ps_")
 	sc := scopeOf(r.Context())
-	if c, ok := sc.rt.cfg.Cookies.find(r.Context(), name); !ok || c.Class != Display {
+	if c, ok := sc.rt.cfg.Cookies.find(r.Context(), sc.site.Kind, name); !ok || c.Class != Display {
 		return fmt.Errorf("web: no such display state: %w", fault.Invalid)
 	}
 	if err := SetCookie(w, r, name, form.Get("value")); err != nil {

@@ -34,14 +34,16 @@ func Personal(cookies *Registry) personal.Declaration {
 		}},
 	}
 	for _, c := range cookies.All() {
-		d.Cookies = append(d.Cookies, personal.Cookie{Name: c.publicName(), Class: personal.Necessary, Purpose: c.Purpose,
-			Lifetime: c.Lifetime.Round(time.Second), Values: c.valuesKey()})
+		d.Cookies = append(d.Cookies, c.Declaration())
 	}
 	return d
 }
 
-// publicName is the name as a browser on https shows it.
-func (c Cookie) publicName() string { return sentName(c, c.Name, true) }
+// Declaration is the cookie in the words of the register, under the name that a
+// browser on https shows.
+func (c Cookie) Declaration() personal.Cookie {
+	return personal.Cookie{Name: c.SentName(true), Class: personal.Necessary, Purpose: c.Purpose, Lifetime: c.Lifetime.Round(time.Second), Values: c.valuesKey()}
+}
 
 // valuesKey is the sentence that says what stands in the cookie.
 func (c Cookie) valuesKey() string {

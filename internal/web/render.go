@@ -18,6 +18,7 @@ import (
 
 	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
+	"poststelle/internal/web/ui"
 )
 
 // View is one page, as handed to Config.Layout. Only Title and Body are needed.
@@ -42,10 +43,17 @@ func Render(w http.ResponseWriter, r *http.Request, status int, v View) error {
 	v.Status = status
 	page := sc.rt.buffer()
 	defer sc.rt.release(page)
-	if err := sc.rt.cfg.Layout(r, v).Render(templ.WithNonce(r.Context(), sc.nonce), page); err != nil {
+	if err := sc.rt.cfg.Layout(r, v).Render(sc.drawing(r), page); err != nil {
 		return fmt.Errorf("web: page on %s: %w", sc.route, err)
 	}
 	return writePage(w, sc, status, page.Bytes())
+}
+
+// drawing is the context of a page: with the nonce of its scripts and the token
+// of its forms.
+func (sc *scope) drawing(r *http.Request) context.Context {
+	sc.look(r)
+	return ui.WithGuard(templ.WithNonce(r.Context(), sc.nonce), sc.formToken())
 }
 
 // buffer returns an empty buffer for a page; release takes it back, unless it
@@ -190,6 +198,9 @@ func (rt *Router) framed(res *response, r *http.Request, e ErrorView) (ok bool) 
 	c := errorBody(e)
 	if rt.cfg.ErrorBody != nil {
 		c = rt.cfg.ErrorBody(r, e)
+	}
+	if t := res.sc.typed; t != nil && res.sc.away != nil && e.Status == http.StatusServiceUnavailable {
+		c = t.body(c)
 	}
 	if err := Render(res, r, e.Status, View{Title: e.Title, Body: c, NoIndex: true}); err != nil {
 		rt.cfg.Log.Error("error page failed", "id", res.sc.id, "route", res.sc.route, "err", err)

@@ -35,8 +35,13 @@ type scope struct {
 
 	cookies []string // Set-Cookie lines written by the registry
 	session *Session
+	hidden  *Session // live, but the form came without its token
 	state   State
 	looked  bool
+	away    error  // why no session can be found now
+	guarded bool   // a post, which needs the token of its session
+	token   string // what it brought
+	typed   *typed // its texts, while sessions are away
 }
 
 type scopeKey struct{}

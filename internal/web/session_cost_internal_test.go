@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/netip"
 	"testing"
 	"time"
 )
@@ -10,7 +9,7 @@ import (
 func fillSessions(tb testing.TB, s *Sessions) (n int) {
 	tb.Helper()
 	for {
-		e, _, err := s.create("musterstadt", netip.Addr{})
+		e, _, err := s.create("musterstadt")
 		if err != nil {
 			return n
 		}
@@ -29,7 +28,7 @@ func BenchmarkSessions_RefusedNewcomer(b *testing.B) {
 	n := fillSessions(b, s)
 	b.ReportMetric(float64(n), "sessions")
 	for b.Loop() {
-		if _, _, err := s.create("musterstadt", netip.Addr{}); err == nil {
+		if _, _, err := s.create("musterstadt"); err == nil {
 			b.Fatal("there is room")
 		}
 	}
@@ -42,7 +41,7 @@ func TestSessions_RefusedNewcomerIsCheap(t *testing.T) {
 	n := fillSessions(t, s)
 	start := time.Now()
 	for range 1000 {
-		if _, _, err := s.create("musterstadt", netip.Addr{}); err == nil {
+		if _, _, err := s.create("musterstadt"); err == nil {
 			t.Fatal("there is room")
 		}
 	}
@@ -58,7 +57,7 @@ func TestSessions_EmptyMakeRoom(t *testing.T) {
 	s := NewSessions(SessionConfig{Now: func() time.Time { return now }, MemoryBytes: 4 * emptySize})
 	var all []*entry
 	for range 3 {
-		e, _, err := s.create("musterstadt", netip.Addr{})
+		e, _, err := s.create("musterstadt")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,11 +70,11 @@ func TestSessions_EmptyMakeRoom(t *testing.T) {
 	s.mu.Lock()
 	s.touch(all[1], now)
 	s.mu.Unlock()
-	if _, _, err := s.create("musterstadt", netip.Addr{}); err == nil {
+	if _, _, err := s.create("musterstadt"); err == nil {
 		t.Error("a session of this minute made room")
 	}
 	now = now.Add(2 * time.Minute)
-	if _, _, err := s.create("musterstadt", netip.Addr{}); err != nil {
+	if _, _, err := s.create("musterstadt"); err != nil {
 		t.Errorf("an empty idle session made no room: %v", err)
 	}
 	if s.byID[all[2].id] != nil || s.byID[all[1].id] == nil || s.byID[all[0].id] == nil {

@@ -302,6 +302,7 @@ func TestSession_TwoTabs(t *testing.T) {
 		c := w.Other()
 		c.NoFollow = true
 		c.SetCookie("ps_sitzung", w.Cookie("ps_sitzung"))
+		c.Get("/zustand")
 		wg.Go(func() {
 			for range 10 {
 				c.PostForm("/schreiben", "key", fmt.Sprintf("tab%d", tab), "value", "x")

@@ -14,7 +14,10 @@
 //     the route and never with the path, which may hold a secret.
 //   - A cookie leaves only if it was declared, with a value of its list. See
 //     Registry.
-//   - Sessions live in memory and in no other place. See Sessions.
+//   - Sessions live in memory, or sealed in a Store without persistence, and in
+//     no other place. See Sessions.
+//   - A form that is posted with a session carries its token, or is served as if
+//     there was none. See FormToken.
 //   - Nothing of a request is believed that the connection does not show:
 //     X-Forwarded-For and -Proto count only from a configured proxy,
 //     X-Forwarded-Host never.
@@ -239,6 +242,8 @@ func (rt *Router) finish(res *response, r *http.Request) {
 	if p := recover(); p != nil {
 		if p == http.ErrAbortHandler {
 			abort = true
+		} else if away, ok := p.(sessionAway); ok {
+			abort = rt.refuseAway(res, r, away.err)
 		} else {
 			// The value of a panic may repeat content; where it happened cannot.
 			rt.cfg.Log.Error("panic in handler", "id", sc.id, "site", sc.site.ID, "route", sc.route,
@@ -376,6 +381,9 @@ func (m *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if err := m.rt.cop.Check(r); err != nil {
 				return &statusError{status: http.StatusForbidden, key: "web.error.origin."}
 			}
+		}
+		if !m.crossOrigin && !safe(r.Method) {
+			sc.guard(r)
 		}
 		if m.needSession && !safe(r.Method) && SessionState(r) != Live {
 			return RefuseSession(w, r)

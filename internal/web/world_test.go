@@ -20,6 +20,7 @@ import (
 
 	"poststelle/internal/i18n"
 	"poststelle/internal/web"
+	"poststelle/internal/web/ui"
 	"poststelle/internal/web/webtest"
 )
 
@@ -66,7 +67,7 @@ func newWorld(t testing.TB, routes func(*web.Router), opts ...option) *world {
 	}
 	cookies, err := web.NewRegistry(append(web.OwnCookies(),
 		web.Cookie{Name: "ps_amt", Class: web.Technical, Purpose: "web.cookie.session", Strict: true},
-		web.Cookie{Name: "ps_nichtzaehlen", Class: web.Objection, Purpose: "web.cookie.session", Values: []string{"1"}, Lifetime: 365 * 24 * time.Hour})...)
+		web.Cookie{Name: "ps_nichtzaehlen", Class: web.Objection, Purpose: "web.cookie.session", Values: []string{"1"}, Lifetime: 365 * 24 * time.Hour, Kinds: []string{"operator"}})...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +82,8 @@ func newWorld(t testing.TB, routes func(*web.Router), opts ...option) *world {
 				return web.Site{ID: "muster", Name: "Stadt Musterstadt"}, true
 			case "beispielingen.localhost", "::1":
 				return web.Site{ID: "beispiel", Name: "Gemeinde Beispielingen"}, true
+			case "betreiber.example":
+				return web.Site{ID: "betreiber", Kind: "operator", Name: "Betreiber"}, true
 			}
 			return web.Site{}, false
 		},
@@ -94,6 +97,9 @@ func newWorld(t testing.TB, routes func(*web.Router), opts ...option) *world {
 				}
 				fmt.Fprintf(out, `<!DOCTYPE html><html lang="%s"><head><title>%s</title></head><body><header>%s</header><main>`,
 					i18n.Lang(ctx), templ.EscapeString(v.Title), web.SiteOf(ctx).Name)
+				if token := web.FormToken(r); token != "" {
+					fmt.Fprintf(out, `<input type="hidden" name="%s" value="%s">`, ui.GuardField, token)
+				}
 				if v.Body != nil {
 					if err := v.Body.Render(ctx, out); err != nil {
 						return err

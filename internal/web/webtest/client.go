@@ -21,6 +21,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -32,6 +33,7 @@ import (
 	"golang.org/x/net/html"
 
 	"poststelle/internal/i18n"
+	"poststelle/internal/web/ui"
 )
 
 // Client is one browser. Change its fields between requests as needed. It is
@@ -47,6 +49,8 @@ type Client struct {
 	NoFollow bool
 	// MayBreak accepts a response that ends early; Page.Broken tells.
 	MayBreak bool
+	// NoToken makes PostForm leave out the form token of the pages seen.
+	NoToken bool
 	// Secure pretends that the browser came by https (X-Forwarded-Proto); the
 	// router must trust 127.0.0.1 as proxy.
 	Secure bool
@@ -55,6 +59,7 @@ type Client struct {
 	addr string
 	http *http.Client
 	jar  map[string][]*http.Cookie // by host
+	seen map[string]string         // form token of the last page with one, by host
 }
 
 // New starts a server for h, which stops with the test, and returns a browser.
@@ -80,14 +85,15 @@ func Dial(t testing.TB, addr string) *Client {
 		DisableKeepAlives: true,
 	}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &Client{Host: "localhost", Header: http.Header{}, t: t, addr: addr, jar: map[string][]*http.Cookie{},
+	return &Client{Host: "localhost", Header: http.Header{}, t: t, addr: addr, jar: map[string][]*http.Cookie{}, seen: map[string]string{},
 		http: &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// Other returns a second browser for the same server, without cookies.
+// Other returns a second browser for the same server, without cookies; it knows
+// the form tokens that this one has seen, which are worth nothing without them.
 func (c *Client) Other() *Client {
 	o := Dial(c.t, c.addr)
-	o.Host, o.Secure = c.Host, c.Secure
+	o.Host, o.Secure, o.seen = c.Host, c.Secure, maps.Clone(c.seen)
 	return o
 }
 
@@ -135,14 +141,20 @@ func (c *Client) Get(path string) *Page {
 	return c.Do(http.MethodGet, path, "", nil)
 }
 
-// PostForm posts fields, name and value alternating, without having seen a form.
+// PostForm posts fields, name and value alternating, without having seen the
+// form; the token of the session comes from the last page that had one.
 func (c *Client) PostForm(path string, fields ...string) *Page {
 	c.t.Helper()
 	v := url.Values{}
 	for i := 0; i+1 < len(fields); i += 2 {
 		v.Add(fields[i], fields[i+1])
 	}
-	return c.Do(http.MethodPost, path, "application/x-www-form-urlencoded", []byte(v.Encode()))
+	body := v.Encode()
+	host, _ := c.split(path)
+	if token := c.seen[host]; token != "" && !c.NoToken && !v.Has(ui.GuardField) {
+		body = ui.GuardField + "=" + token + "&" + body
+	}
+	return c.Do(http.MethodPost, path, "application/x-www-form-urlencoded", []byte(body))
 }
 
 // Do sends any request as a browser on this site would, and follows redirects.
@@ -236,6 +248,9 @@ func (c *Client) once(method, host, path, contentType string, body []byte) *Page
 		c.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
+		if token := p.Attr("input[name="+ui.GuardField+"]", "value"); token != "" {
+			c.seen[host] = token
+		}
 		if i := strings.Index(p.Body, i18n.MarkOpen); i >= 0 {
 			end := min(len(p.Body), i+80)
 			c.t.Errorf("%s %s: key without sentence: %s", method, path, p.Body[i:end])
