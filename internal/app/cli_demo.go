@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,10 +12,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"poststelle/internal/account"
 	"poststelle/internal/demo"
+	"poststelle/internal/fault"
 	"poststelle/internal/mail"
 	"poststelle/internal/tenant"
 )
@@ -79,7 +82,7 @@ func demoListeners(ctx context.Context, addr string) (listeners, int, error) {
 	var lc net.ListenConfig
 	first, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return listeners{}, 0, err
+		return listeners{}, 0, busy(addr, err)
 	}
 	l := listeners{web: []net.Listener{first}}
 	port := portOf(first.Addr())
@@ -87,12 +90,20 @@ func demoListeners(ctx context.Context, addr string) (listeners, int, error) {
 		if at := net.JoinHostPort(host, strconv.Itoa(port)); at != first.Addr().String() {
 			on, err := lc.Listen(ctx, "tcp", at)
 			if err != nil {
-				return listeners{}, 0, err
+				return listeners{}, 0, errors.Join(busy(at, err), first.Close())
 			}
 			l.web = append(l.web, on)
 		}
 	}
 	return l, port, nil
+}
+
+// busy says what to do when another program has the port.
+func busy(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return plain(fault.Unavailable, "another program listens on %s; choose another port with --addr, such as --addr 127.0.0.1:8090", addr)
+	}
+	return err
 }
 
 func (c *demoCommand) dataDir() (dir string, done func(), err error) {

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"net"
 	"strings"
 	"testing"
 
@@ -87,4 +88,19 @@ func with(words []string, at int, word string) []string {
 	out := append([]string(nil), words...)
 	out[at] = word
 	return out
+}
+
+// A port that is taken is the first thing that goes wrong on somebody's machine.
+func TestDemo_PortTaken(t *testing.T) {
+	on, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer on.Close()
+	var out, errs bytes.Buffer
+	code := app.Run(t.Context(), []string{"demo", "--addr", on.Addr().String()}, app.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	want := "poststelle: another program listens on " + on.Addr().String() + "; choose another port with --addr, such as --addr 127.0.0.1:8090\n"
+	if code != 1 || out.Len() > 0 || errs.String() != want {
+		t.Errorf("exit %d, %q, %q; want 1 and %q", code, out.String(), errs.String(), want)
+	}
 }
