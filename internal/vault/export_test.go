@@ -41,3 +41,8 @@ func DecodeBox(p []byte) (re []byte, ok bool) {
 	re, err := Letter{K: k, First: first}.encode()
 	return re, err == nil
 }
+
+// Spent is what all calls so far have cost: argon2, reading and writing transactions.
+func (v *Vault) Spent() (hashes, reads, writes int64) {
+	return v.spent.hashes.Load(), v.spent.reads.Load(), v.spent.writes.Load()
+}

@@ -171,6 +171,7 @@ func (v *Vault) slot(ctx context.Context, origin string) (release func(), err er
 	}
 	select {
 	case v.argon <- struct{}{}:
+		v.spent.hashes.Add(1)
 		return func() { <-v.argon; leave() }, nil
 	case <-ctx.Done():
 		leave()

@@ -324,3 +324,23 @@ func (s *Switch) OpenLog(ctx context.Context, token, day string, boxes, ads [][]
 	}
 	return s.inner.OpenLog(ctx, token, day, boxes, ads, ground, reason)
 }
+
+// Citizen registers an account with the address and confirms it; the password is Password(mail). tenant is the one on whose host the
+// citizen is.
+func Citizen(t testing.TB, v *vault.Vault, realm, tenant, mail string) vault.Grant {
+	t.Helper()
+	ctx := context.Background()
+	request, err := v.Register(ctx, vault.Registration{Realm: realm, Tenant: tenant, Mail: mail, Password: Password(mail), Lang: "de"})
+	if err != nil {
+		t.Fatalf("vaulttest: register: %v", err)
+	}
+	out, err := v.RequestMail(ctx, Service(t, v, vault.ServiceNotifier), request, "new")
+	if err != nil || out.Kind != vault.MailRegister {
+		t.Fatalf("vaulttest: mail of the registration: %q, %v", out.Kind, err)
+	}
+	g, err := v.ConfirmAccount(ctx, realm, out.Token, vault.Confirmation{Request: request})
+	if err != nil {
+		t.Fatalf("vaulttest: confirm: %v", err)
+	}
+	return g
+}
