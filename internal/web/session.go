@@ -87,6 +87,14 @@ func SessionEnd(r *http.Request) (time.Time, bool) {
 	return end, !final
 }
 
+// FrameSession is SessionOf for what every page shows around its body: nil also
+// while the store of the sessions is away.
+func FrameSession(r *http.Request) *Session {
+	sc := scopeOf(r.Context())
+	sc.look(r)
+	return sc.session
+}
+
 // sessionAway ends a handler that needs a session while the store is away.
 type sessionAway struct{ err error }
 
