@@ -1,5 +1,5 @@
-// Package account knows who is acting: the staff of an authority, their
-// sign-in pages and the Guard that routes ask.
+// Package account knows who is acting: the staff of an authority and the
+// citizens who registered, their sign-in pages and the guards that routes ask.
 //
 // Proof of identity is not checked here. The pages carry login, password and
 // one-time code to the vault, which verifies them and issues a grant; the web
@@ -7,6 +7,19 @@
 // end nothing leads back to the person (A33). Memberships of mailboxes live in
 // the vault too: what stands in this package's tables is a name to show and who
 // wants a notice.
+//
+// # Citizens
+//
+// One registration serves a realm: all tenants of the profile vorlage, or one of
+// the profile streng. Address, password, passkeys and keys of a citizen are the
+// vault's; a row here says that the account is there and whether a notice is
+// wanted. Nothing a stranger sees, no mail to somebody else and no amount of work
+// tells whether an address has an account. A link in a mail opens a page with a
+// button: opening it changes nothing, and where somebody else may have typed the
+// address, the button asks for what only the person has.
+//
+// Staff and citizens use different keys of the session, and one who signs in ends
+// the session of the other: a grant of the one never stands for the other.
 package account
 
 import (
@@ -22,7 +35,9 @@ import (
 
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
+	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
+	"poststelle/internal/mail"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
 	"poststelle/internal/web"
@@ -36,6 +51,9 @@ const (
 	Clerk    Role = "clerk"
 	Lead     Role = "lead"
 	Admin    Role = "admin"
+	Editor   Role = "editor"
+	DPO      Role = "dpo" // data protection officer
+	Auditor  Role = "auditor"
 	Operator Role = "operator"
 )
 
@@ -52,7 +70,8 @@ type Actor struct {
 	Grant     string
 }
 
-// Config is what accounts need; all fields are required.
+// Config is what accounts need. Fields without another word are required; those
+// for citizens may be left out where no citizen signs in.
 type Config struct {
 	DB        *db.DB
 	Vault     vault.Service
@@ -64,6 +83,19 @@ type Config struct {
 	Demo bool
 	Now  func() time.Time
 	Log  *slog.Logger
+
+	// For citizens. Mail may be nil: then mail waits until a relay is configured.
+	Jobs *jobs.Queue
+	Mail mail.Sender
+	// Notifier and Retention are the vault's tokens for the jobs: addresses of
+	// mails, and the end of accounts.
+	Notifier, Retention string
+	MailFrom            string
+	// BaseURL is the address of a tenant's pages, without a slash at its end.
+	BaseURL func(*tenant.Tenant) string
+	// Browser names the kind of browser and system of a User-Agent header, for
+	// the list of sessions: "Firefox, Windows".
+	Browser func(userAgent string) string
 }
 
 // Accounts are the staff of all tenants of an installation.
@@ -80,6 +112,9 @@ type Accounts struct {
 func New(c Config) *Accounts {
 	a := &Accounts{Config: c}
 	rand.Read(a.origin[:]) // never fails
+	if c.Jobs != nil {
+		a.registerJobs()
+	}
 	return a
 }
 

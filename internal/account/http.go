@@ -31,6 +31,9 @@ func (a *Accounts) Routes(rt *web.Router) {
 	rt.Handle("GET /amt/einstellungen", a.Staff(a.getSettings))
 	rt.Handle("POST /amt/einstellungen", a.Staff(a.postSettings))
 	rt.Handle("GET /amt/tasten", a.Staff(a.getKeys))
+	if a.Jobs != nil {
+		a.citizenRoutes(rt)
+	}
 }
 
 func getRoot(w http.ResponseWriter, r *http.Request) error { return web.Redirect(w, r, home) }
@@ -108,22 +111,11 @@ func (a *Accounts) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	return web.Redirect(w, r, "/amt/anmelden?pruefen=1&weiter="+url.QueryEscape(v.Next))
 }
 
-// enter puts the grant into the session, under a new id. A session in which
-// somebody is signed in already is ended first: nothing of it may pass to
-// another person.
+// enter puts the grant of staff into the session, under a new id. A session in
+// which somebody is signed in already, or was, is ended first.
 func (a *Accounts) enter(w http.ResponseWriter, r *http.Request, g vault.Grant) error {
-	s, err := web.StartSession(w, r)
+	s, err := a.begin(w, r, "")
 	if err != nil {
-		return err
-	}
-	if old, ok := s.Get(grantKey); ok {
-		_ = a.Vault.EndGrant(r.Context(), string(old)) // it ends by itself after 30 minutes
-		s.End(w)
-		if s, err = web.StartSession(w, r); err != nil {
-			return err
-		}
-	}
-	if err := s.Rotate(w); err != nil {
 		return err
 	}
 	return s.Put(grantKey, []byte(g.Token))

@@ -2,8 +2,9 @@ package account
 
 import "poststelle/internal/personal"
 
-// Personal declares the names of staff and their choice of notices. Verifiers,
-// mail addresses and memberships are the vault's.
+// Personal declares the names of staff, their choice of notices, and that an
+// account of a citizen is there. Verifiers, mail addresses, keys and memberships
+// are the vault's.
 func Personal() personal.Declaration {
 	staff := personal.Store{
 		Kind: personal.Table, Name: "account_staff", Activity: "account.privacy.activity", Purpose: "account.privacy.names",
@@ -34,5 +35,30 @@ func Personal() personal.Declaration {
 		Erase:     []personal.Erasure{{Role: personal.Staff, Act: personal.Delete}},
 		Export:    []personal.Column{{Name: "mailbox_id", Category: personal.Employment}},
 	}
-	return personal.Declaration{Domain: "account", Stores: []personal.Store{staff, notices}}
+	return personal.Declaration{Domain: "account", Stores: []personal.Store{citizens(), staff, notices}}
+}
+
+// citizens are the accounts of registered persons: kept until the person asks
+// for deletion (A48, A49), which postDelete does at once.
+func citizens() personal.Store {
+	return personal.Store{
+		Kind: personal.Table, Name: "account_citizens", Activity: "account.privacy.citizens.activity", Purpose: "account.privacy.citizens",
+		Basis: personal.Basis{
+			personal.Vorlage: {personal.Art6b},
+			personal.Streng:  {personal.Art6e, personal.LDSG4},
+		},
+		Subjects: []personal.Subject{{Role: personal.Citizen, Where: "id = $2"}},
+		Personal: []personal.Column{
+			{Name: "id", Category: personal.Identifier},
+			{Name: "created_at", Category: personal.Behaviour},
+			{Name: "notice", Category: personal.Behaviour},
+		},
+		Neutral:   []string{"realm"},
+		Locator:   personal.ByID,
+		Retention: personal.Retention{HumanDecides: "account.privacy.citizens.retention"},
+		Erase:     []personal.Erasure{{Role: personal.Citizen, Act: personal.Delete}},
+		Export: []personal.Column{
+			{Name: "created_at", Category: personal.Behaviour}, {Name: "notice", Category: personal.Behaviour},
+		},
+	}
 }

@@ -168,7 +168,7 @@ func (a *App) openStores(ctx context.Context) error {
 	if err := a.refuseNewVault(ctx); err != nil {
 		return err
 	}
-	a.Vault, err = vault.Open(ctx, vault.Config{Dir: filepath.Join(a.Data, "vault"), Now: a.Now, Log: a.Log, Argon: argon})
+	a.Vault, err = vault.Open(ctx, vault.Config{Dir: filepath.Join(a.Data, "vault"), Now: a.Now, Log: a.Log, Argon: argon, FourEyes: true})
 	if err != nil {
 		return err
 	}
@@ -231,6 +231,8 @@ func (a *App) openDomains(sender mail.Sender) (err error) {
 	}
 	a.Accounts = account.New(account.Config{
 		DB: a.DB, Vault: a.Vault, Directory: a.Directory, Console: a.console, Demo: a.Demo, Now: a.Now, Log: a.Log,
+		Jobs: a.Jobs, Mail: sender, Notifier: tokens.Notifier, Retention: tokens.Retention, MailFrom: a.MailFrom, BaseURL: a.baseURL,
+		Browser: browserOf,
 	})
 	a.Mailboxes = mailbox.New(mailbox.Config{
 		DB: a.DB, Vault: a.Vault, Deputy: a.Deputy, Blobs: a.Blobs, Refs: a.Refs, Jobs: a.Jobs, Directory: a.Directory,
@@ -238,6 +240,16 @@ func (a *App) openDomains(sender mail.Sender) (err error) {
 		Now: a.Now, Log: a.Log,
 	})
 	return nil
+}
+
+// browserOf names browser and system of a session in the person's own list, as
+// coarsely as the access log does.
+func browserOf(userAgent string) string {
+	browser, system := accesslog.Agent(userAgent)
+	if browser == accesslog.Unknown {
+		return ""
+	}
+	return browser + ", " + system
 }
 
 // expireJournal drops the entries whose declared period is over, tenant by

@@ -88,12 +88,12 @@ func (a *App) frame(r *http.Request, v web.View, routeOf func(string) string) ui
 	if v.Staff {
 		a.staffFrame(r, v, &f)
 	} else {
-		citizenFrame(r, v, &f)
+		a.citizenFrame(r, v, &f)
 	}
 	return f
 }
 
-func citizenFrame(r *http.Request, v web.View, f *ui.Frame) {
+func (a *App) citizenFrame(r *http.Request, v web.View, f *ui.Frame) {
 	ctx := r.Context()
 	f.ProductName = i18n.T(ctx, "app.product")
 	f.Sub = i18n.T(ctx, "app.product.of", "tenant", f.TenantName)
@@ -101,6 +101,15 @@ func citizenFrame(r *http.Request, v web.View, f *ui.Frame) {
 		{Href: "/nachricht", Label: i18n.T(ctx, "app.nav.write"), Current: v.Section == "write"},
 		{Href: "/abholen", Label: i18n.T(ctx, "app.nav.collect"), Current: v.Section == "collect"},
 	}
+	if !a.Accounts.CitizenHere(r) {
+		f.Nav = append(f.Nav, ui.NavItem{Href: "/konto/anmelden", Label: i18n.T(ctx, "app.nav.signin"), Current: v.Section == "account"})
+		return
+	}
+	f.Nav = append(f.Nav,
+		ui.NavItem{Href: "/postfach", Label: i18n.T(ctx, "app.nav.mailbox"), Current: v.Section == "mailbox"},
+		ui.NavItem{Href: "/konto", Label: i18n.T(ctx, "app.nav.account"), Current: v.Section == "account"},
+	)
+	f.SignOut = "/konto/abmelden"
 }
 
 func (a *App) staffFrame(r *http.Request, v web.View, f *ui.Frame) {

@@ -16,3 +16,10 @@ create table account_notices (
   created_at   {int} not null,
   primary key (tenant_id, mailbox_id, person)
 ) {strict};
+
+create table account_citizens (
+  id          text not null primary key,
+  realm       text not null,
+  created_at  {int} not null,
+  notice      {bool} not null
+) {strict};
