@@ -113,6 +113,7 @@ type Router struct {
 	mux    *http.ServeMux
 	cop    *http.CrossOriginProtection
 	routes []string
+	rules  map[string]string
 	langs  []string // prefixes in use, without the reference
 	pages  sync.Pool
 }
@@ -132,15 +133,16 @@ func NewRouter(cfg Config) (*Router, error) {
 		slices.Sort(missing)
 		return nil, fmt.Errorf("web: config lacks %s", strings.Join(missing, ", "))
 	}
-	rt := &Router{cfg: cfg, mux: http.NewServeMux(), cop: http.NewCrossOriginProtection()}
+	rt := &Router{cfg: cfg, mux: http.NewServeMux(), cop: http.NewCrossOriginProtection(), rules: map[string]string{}}
 	for _, lang := range cfg.Catalog.Languages() {
 		if lang != i18n.Reference {
 			rt.langs = append(rt.langs, lang)
 		}
 	}
-	rt.Handle("POST /anzeige", postDisplay)
+	all := rt.For(Public())
+	all.Handle("POST /anzeige", postDisplay)
 	if cfg.Assets != nil {
-		rt.Handle("GET /assets/{file...}", cfg.Assets.get)
+		all.Handle("GET /assets/{file...}", cfg.Assets.get)
 	}
 	return rt, nil
 }
@@ -154,6 +156,7 @@ type route struct {
 	rt          *Router
 	pattern     string // path only
 	handler     Handler
+	rule        Rule
 	limit       int64
 	needSession bool
 	passive     bool
@@ -201,6 +204,10 @@ func (rt *Router) Handle(pattern string, h Handler, opts ...Option) {
 	for _, o := range opts {
 		o(r)
 	}
+	if r.rule.Guard != nil {
+		r.handler = r.rule.Guard(h)
+	}
+	rt.rules[pattern] = r.rule.Name
 	registered := path
 	if path == "/" {
 		registered = "/{$}"
