@@ -48,6 +48,9 @@ func (a *App) errorBody(r *http.Request, e web.ErrorView) templ.Component {
 			way.Label, way.Href = i18n.T(ctx, "app.error.signin"), "/amt/anmelden"
 		}
 	}
+	if e.Back != "" {
+		way.Label, way.Href = i18n.T(ctx, "web.error.back"), e.Back
+	}
 	page := ui.ErrorPage(ui.ErrorSpec{Status: strconv.Itoa(e.Status), Title: e.Title, Text: e.Text, ID: e.ID})
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		return page.Render(templ.WithChildren(ctx, ui.LinkButton(way)), w)

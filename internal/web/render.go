@@ -10,6 +10,7 @@ import (
 	"html"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -103,6 +104,7 @@ type ErrorView struct {
 	Title  string // heading
 	Text   string // what the person can do
 	ID     string // incident id; set for 500 and 503
+	Back   string // address of the form that was refused with 413, "" if it has no page
 }
 
 var kindStatus = map[fault.Kind]int{
@@ -178,6 +180,9 @@ func (rt *Router) errorPage(res *response, r *http.Request, code int, err error)
 	if code >= 500 {
 		e.ID = sc.id
 	}
+	if code == http.StatusRequestEntityTooLarge {
+		e.Back = rt.pageOf(r)
+	}
 	if !rt.framed(res, r, e) {
 		bare(res, ctx, e)
 	}
@@ -215,6 +220,9 @@ func errorBody(e ErrorView) templ.Component {
 		if e.ID != "" {
 			s += `<p class="kern-body">` + html.EscapeString(i18n.T(ctx, "web.error.id", "id", e.ID)) + `</p>`
 		}
+		if e.Back != "" {
+			s += `<p class="kern-body"><a class="kern-link" href="` + html.EscapeString(e.Back) + `">` + html.EscapeString(i18n.T(ctx, "web.error.back")) + `</a></p>`
+		}
 		_, err := io.WriteString(w, s)
 		return err
 	})
@@ -223,6 +231,31 @@ func errorBody(e ErrorView) templ.Component {
 // bareStyle is the look of a page that stands alone: whatever else is missing,
 // it comes with the page, allowed by its hash.
 const bareStyle = `:root{color-scheme:light dark}body{max-width:38rem;margin:0 auto;padding:4rem 1.25rem;font:1.125rem/1.6 "Fira Sans",system-ui,sans-serif}h1{font-size:1.75rem;line-height:1.25}`
+
+// pageOf returns the address of the page that a form was posted from: where the
+// browser says it came from, otherwise the one with the address of the form; ""
+// if neither is a page of this site.
+func (rt *Router) pageOf(r *http.Request) string {
+	for _, s := range []string{r.Referer(), r.RequestURI} {
+		u, err := url.Parse(s)
+		if err != nil || u.Host != "" && u.Host != r.Host {
+			continue
+		}
+		_, path := rt.language(u.EscapedPath())
+		plain, err := url.PathUnescape(path)
+		if err != nil {
+			continue
+		}
+		get := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: plain, RawPath: path}}
+		if _, ok := rt.match(get); !ok {
+			continue
+		}
+		if local, ok := LocalPath((&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()); ok {
+			return local
+		}
+	}
+	return ""
+}
 
 // bare writes an error page that needs no site and no stylesheet.
 func bare(res *response, ctx context.Context, e ErrorView) {

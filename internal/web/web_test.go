@@ -455,6 +455,16 @@ func TestBodyLimit(t *testing.T) {
 	if p := w.Do("POST", "/klein", "application/x-www-form-urlencoded", big); p.Status != 413 || p.Text("h1") != "Das ist zu groß" {
 		t.Errorf("announced body over the limit: %d %q", p.Status, p.Text("h1"))
 	}
+	for referer, want := range map[string]string{
+		"": "", "http://localhost/weiter?e=1": "/weiter?e=1", "http://localhost/en/weiter": "/en/weiter",
+		"http://elsewhere.example/weiter": "", "http://localhost/klein": "", "http://localhost//weiter": "",
+	} {
+		w.Header.Set("Referer", referer)
+		if p := w.Do("POST", "/klein", "application/x-www-form-urlencoded", big); p.Attr("main a.kern-link", "href") != want {
+			t.Errorf("from %q the way back is %q, want %q", referer, p.Attr("main a.kern-link", "href"), want)
+		}
+	}
+	w.Header.Del("Referer")
 	w.NoFollow = true
 	if p := w.PostForm("/klein", "a", "b"); p.Status != 303 {
 		t.Errorf("small body: %d", p.Status)
