@@ -108,7 +108,7 @@ type staffJoin struct {
 
 // Help shows examples below the flags.
 func (*staffJoin) Help() string {
-	return "The person reads all letters of the mailbox from the next page on.\n\n" + examples(`poststelle staff join m.weber bauamt --tenant musterstadt`)
+	return "The person reads all letters of the mailbox from the next page on. Once two people of the authority could confirm it\n(administrators, leads of the mailbox), this only proposes the membership and one of them confirms.\n\n" + examples(`poststelle staff join m.weber bauamt --tenant musterstadt`)
 }
 
 func (c *staffJoin) open(ctx context.Context, a *App, s Streams) error {
@@ -124,7 +124,9 @@ func (c *staffJoin) open(ctx context.Context, a *App, s Streams) error {
 	if !active {
 		said = "is proposed for"
 	}
-	_, err = fmt.Fprintf(s.Out, "%s %s %s\n", p.Login, said, box)
+	if _, err = fmt.Fprintf(s.Out, "%s %s %s\n", p.Login, said, box); err == nil && !active {
+		_, err = fmt.Fprintln(s.Out, "a second person has to confirm it")
+	}
 	return err
 }
 

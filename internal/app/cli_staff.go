@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"poststelle/internal/journal"
 	"poststelle/internal/seal"
 	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
 )
 
 type staffAdd struct {
@@ -23,7 +26,7 @@ type staffAdd struct {
 	Tenant   string   `required:"" help:"The tenant's short name."`
 	Login    string   `arg:"" help:"Name to sign in with."`
 	Name     string   `required:"" help:"Name as colleagues see it."`
-	Role     string   `enum:"clerk,lead,admin,operator" default:"clerk" help:"clerk, lead, admin or operator."`
+	Role     string   `enum:"clerk,lead,admin,editor,dpo,auditor,operator" default:"clerk" help:"clerk, lead, admin, editor, dpo, auditor or operator."`
 	Mailbox  []string `help:"Mailboxes the person works in."`
 	Mail     string   `help:"Address for notices without content."`
 	Notices  bool     `help:"Send a notice for each new letter; the person can change it."`
@@ -65,7 +68,24 @@ func (c *staffAdd) open(ctx context.Context, a *App, s Streams) error {
 	}
 	fmt.Fprintf(w, "second factor\t%s\nset-up address\t%s\n", e.TOTPSecret, e.TOTPURL)
 	fmt.Fprintln(w, "\nThe second factor is shown only now. Enter it into an authenticator app.")
+	if err := c.waiting(ctx, a, w, n.Mailboxes, e.Person); err != nil {
+		return err
+	}
 	return w.Flush()
+}
+
+// waiting names the mailboxes that the person may not read yet: where two could confirm a membership, the console only proposes it.
+func (c *staffAdd) waiting(ctx context.Context, a *App, w io.Writer, boxes []tenant.MailboxID, person string) error {
+	for _, box := range boxes {
+		members, err := a.Vault.Members(ctx, c.Tenant, string(box))
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(members, func(m vault.Member) bool { return m.Person == person && !m.Active }) {
+			fmt.Fprintf(w, "proposed for %s: a second person has to confirm it\n", box)
+		}
+	}
+	return nil
 }
 
 type staffList struct {

@@ -222,7 +222,7 @@ func checkContent(t *testing.T, h *house, staff []demo.Staff) {
 			t.Errorf("sign in %s: %v", s.Login, err)
 		}
 	}
-	if len(staff) != 7 || len(roles) != 4 || staff[0].Tenant != "musterstadt" || staff[6].Tenant != "betreiber" {
+	if len(staff) != 12 || len(roles) != len(vault.Roles()) || staff[0].Tenant != "musterstadt" || staff[11].Tenant != "betreiber" {
 		t.Errorf("staff = %+v", staff)
 	}
 	for id, host := range map[tenant.ID]string{"musterstadt": "localhost", "beispielingen": "127.0.0.2", "betreiber": "betreiber.localhost"} {

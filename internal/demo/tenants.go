@@ -194,7 +194,8 @@ type hired struct {
 	notices           bool
 }
 
-// staff are six people at the authorities and one at the operator.
+// staff are ten people at the authorities, in every role there, and two at the operator. Who may be a member comes first: an authority
+// with two administrators lets nobody join without a second person.
 func staff() []hired {
 	return []hired{
 		{
@@ -213,6 +214,10 @@ func staff() []hired {
 			of: stadt, login: "a.weber", name: "Andreas Weber", mail: "a.weber@musterstadt.example", role: account.Admin,
 			boxes: []tenant.MailboxID{"buergerbuero", "steueramt", "kita-schule"},
 		},
+		{of: stadt, login: "p.vogel", name: "Petra Vogel", mail: "p.vogel@musterstadt.example", role: account.Admin},
+		{of: stadt, login: "d.krueger", name: "Daniel Krüger", mail: "d.krueger@musterstadt.example", role: account.Editor},
+		{of: stadt, login: "i.hartmann", name: "Ines Hartmann", mail: "i.hartmann@musterstadt.example", role: account.DPO},
+		{of: stadt, login: "r.simon", name: "Ralf Simon", mail: "r.simon@musterstadt.example", role: account.Auditor},
 		{
 			of: gemeinde, login: "j.brandt", name: "Jonas Brandt", mail: "j.brandt@beispielingen.example", role: account.Clerk, notices: true,
 			boxes: []tenant.MailboxID{"rathaus", "bauen-umwelt"},
@@ -222,8 +227,9 @@ func staff() []hired {
 			boxes: []tenant.MailboxID{"rathaus", "kinder-bildung", "kaemmerei"},
 		},
 		{
-			of: betreiber, login: "t.lindner", name: "Tobias Lindner", mail: "t.lindner@kdvm.example", role: account.Operator,
+			of: betreiber, login: "t.lindner", name: "Tobias Lindner", mail: "t.lindner@kdvm.example", role: account.Lead,
 			boxes: []tenant.MailboxID{"kontakt"},
 		},
+		{of: betreiber, login: "k.berger", name: "Katrin Berger", mail: "k.berger@kdvm.example", role: account.Operator},
 	}
 }

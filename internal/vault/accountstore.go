@@ -255,6 +255,6 @@ func memberOf(ctx context.Context, tx *db.Tx, tenant, person, mailbox string) er
 	var got string
 	return tx.QueryRow(ctx, `
 		select t.mailbox
-		from (select tenant, id as mailbox from vault_mailboxes) t`+ofMember+`
-		where t.tenant = $1 and t.mailbox = $2 and m.person = $3`, tenant, mailbox, person).Scan(&got)
+		from (select tenant, id as mailbox from vault_mailboxes) t
+		where t.tenant = $1 and t.mailbox = $4 and`+ofMember, tenant, person, db.Millis(tx.Now), mailbox).Scan(&got)
 }

@@ -484,7 +484,7 @@ func (v *Vault) SignInPasskey(ctx context.Context, a PasskeyAnswer) (Grant, erro
 	if err != nil {
 		return Grant{}, fmt.Errorf("vault: sign in with passkey: %w", err)
 	}
-	return v.describe(ctx, v.grants.issue(*g), g)
+	return v.beginSession(ctx, *g)
 }
 
 func (v *Vault) slowPasskey(origin string) (undo func(), ok bool) {
@@ -515,8 +515,6 @@ func (v *Vault) passkeyGrant(ctx context.Context, a PasskeyAnswer) (*grant, erro
 	if err != nil {
 		return nil, err
 	}
-	now := v.cfg.Now()
-	g.issued, g.used, g.fresh = now, now, now
 	return g, nil
 }
 

@@ -30,11 +30,6 @@ type Proof struct {
 	Label                   string // of the browser, such as "Firefox, Windows", for the list of sessions
 }
 
-const (
-	maxPassword = 1024 // bytes
-	minPassword = 8    // characters; no rules of composition (ASVS 6.2)
-)
-
 // SignIn checks a proof and issues a grant. Every wrong part is fault.Denied and costs the same, unknown logins too. After three
 // failures with one login from one origin, or twenty from one origin with any logins, the next attempt there must wait, at most
 // 60 s (fault.TooMany). So must everybody while the queue for the two argon2 slots is full, and an origin that has filled its share
@@ -48,7 +43,7 @@ func (v *Vault) SignIn(ctx context.Context, p Proof) (Grant, error) {
 	if !ok {
 		return Grant{}, fmt.Errorf("vault: sign in: slowed down: %w", fault.TooMany)
 	}
-	g, err := v.verify(ctx, p, key)
+	g, err := v.verify(ctx, p, key, actionSignIn)
 	if !errors.Is(err, fault.Denied) {
 		undo() // right, or neither right nor wrong
 	}
@@ -57,7 +52,7 @@ func (v *Vault) SignIn(ctx context.Context, p Proof) (Grant, error) {
 	}
 	v.slow.forget(slowKey("login", key, p.Origin))
 	v.slow.forget(slowKey("otp", key, ""))
-	return v.describe(ctx, v.grants.issue(*g), g)
+	return v.beginSession(ctx, *g)
 }
 
 // slowSignIn counts an attempt with the login and at its origin. Whoever tries one password with many logins meets the second
@@ -75,8 +70,8 @@ func (v *Vault) slowSignIn(key []byte, origin string) (undo func(), ok bool) {
 	return func() { login(); all() }, true
 }
 
-// verify does the same for known and unknown logins: one look-up, one argon2, one TOTP.
-func (v *Vault) verify(ctx context.Context, p Proof, key []byte) (*grant, error) {
+// verify does the same for known and unknown logins: one look-up, one argon2, one TOTP. A right proof is audited as action.
+func (v *Vault) verify(ctx context.Context, p Proof, key []byte, action string) (*grant, error) {
 	var row staffRow
 	known := true
 	err := v.view(ctx, "look up", func(tx *db.Tx) error {
@@ -139,12 +134,12 @@ func (v *Vault) verify(ctx context.Context, p Proof, key []byte) (*grant, error)
 				return fmt.Errorf("otp of person %s used before: %w", row.id, fault.Denied)
 			}
 		}
-		return v.audit(ctx, tx, entry{tenant: p.Tenant, person: row.id, action: actionSignIn, items: 1})
+		return v.audit(ctx, tx, entry{tenant: p.Tenant, person: row.id, action: action, items: 1})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &grant{tenant: p.Tenant, person: row.id, login: string(login), role: row.role, issued: now, used: now}, nil
+	return &grant{tenant: p.Tenant, person: row.id, login: string(login), role: row.role, label: p.Label}, nil
 }
 
 // loginKey is how a login is found without standing in the file.

@@ -31,6 +31,9 @@ func Roles() []string {
 	return []string{RoleClerk, RoleLead, RoleAdmin, RoleEditor, RoleDPO, RoleAuditor, RoleOperator}
 }
 
+// mayJoin reports whether persons with the role may be members of mailboxes.
+func mayJoin(role string) bool { return role == RoleClerk || role == RoleLead || role == RoleAdmin }
+
 // StaffSpec is a new person.
 type StaffSpec struct {
 	Tenant, Login, Password, Role string
@@ -92,6 +95,36 @@ func stillActive(ctx context.Context, tx *db.Tx, g *grant) error {
 	return err
 }
 
+// stillAdmin repeats in the transaction that who acts is still an administrator of the tenant, or the console. The role counts as the
+// row has it now, not as it was at sign-in.
+func stillAdmin(ctx context.Context, tx *db.Tx, g *grant) error {
+	if g.service != "" {
+		return nil
+	}
+	role, err := selectRole(ctx, tx, g.tenant, g.person)
+	if errors.Is(err, fault.NotFound) || err == nil && role != RoleAdmin {
+		return fmt.Errorf("person %s: %w", g.person, fault.Denied)
+	}
+	return err
+}
+
+// stillOwn is stillAdmin, or stillActive when persons act for themselves.
+func stillOwn(ctx context.Context, tx *db.Tx, g *grant, person string) error {
+	if g.service == "" && g.person == person {
+		return stillActive(ctx, tx, g)
+	}
+	return stillAdmin(ctx, tx, g)
+}
+
+// keepAdmin is fault.Conflict when the tenant has no active administrator left: asked after the change, in its transaction.
+func keepAdmin(ctx context.Context, tx *db.Tx, tenant string) error {
+	n, err := countAdmins(ctx, tx, tenant)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("tenant %s: the last administrator stays: %w", tenant, fault.Conflict)
+	}
+	return err
+}
+
 // AddStaff creates a person. token is that of an administrator of the tenant or of the service "console". The login is unique in
 // the tenant without regard to case (fault.Conflict); fault.Invalid names the fields login, password, role.
 func (v *Vault) AddStaff(ctx context.Context, token string, s StaffSpec) (Enrolment, error) {
@@ -119,7 +152,7 @@ func (v *Vault) AddStaff(ctx context.Context, token string, s StaffSpec) (Enrolm
 	row.totp = v.keys.seal(seed, "totp", s.Tenant, row.id)
 	row.mail = v.keys.seal([]byte(s.Mail), "mail", s.Tenant, row.id)
 	err = v.update(ctx, "add staff", func(tx *db.Tx) error {
-		if err := stillActive(ctx, tx, g); err != nil {
+		if err := stillAdmin(ctx, tx, g); err != nil {
 			return err
 		}
 		operator, err := selectOperator(ctx, tx, s.Tenant)
@@ -145,18 +178,13 @@ func (s StaffSpec) check() error {
 	if n := len(foldLogin(s.Login)); n == 0 || n > 254 || !utf8.ValidString(s.Login) {
 		bad = append(bad, fault.Field{Name: "login", Key: "vault.staff.login"})
 	}
-	if f, ok := badPassword(s.Password); ok {
+	if f, ok := badPassword(s.Password, s.Tenant, s.Login, s.Mail); ok {
 		bad = append(bad, f)
 	}
 	if !slices.Contains(Roles(), s.Role) {
 		bad = append(bad, fault.Field{Name: "role", Key: "vault.staff.role"})
 	}
 	return fault.Fields(bad...)
-}
-
-func badPassword(p string) (fault.Field, bool) {
-	bad := utf8.RuneCountInString(p) < minPassword || len(p) > maxPassword || !utf8.ValidString(p)
-	return fault.Field{Name: "password", Key: "vault.staff.password", Args: []any{"min", minPassword}}, bad
 }
 
 func (v *Vault) newPassword(ctx context.Context, password string) ([]byte, error) {
@@ -176,6 +204,20 @@ func (v *Vault) own(token, tenant, person string) (*grant, error) {
 	return v.admin(token, tenant)
 }
 
+// loginOf reads the login of an active person.
+func (v *Vault) loginOf(ctx context.Context, tenant, person string) (string, error) {
+	var sealed []byte
+	err := v.view(ctx, "login", func(tx *db.Tx) (err error) {
+		sealed, _, err = selectActive(ctx, tx, tenant, person)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	login, err := v.keys.open(sealed, "login", tenant, person)
+	return string(login), err
+}
+
 // SetPassword replaces a person's password and ends their other sessions. token is that of the person, of an administrator or of
 // the console.
 func (v *Vault) SetPassword(ctx context.Context, token, tenant, person, password string) error {
@@ -183,7 +225,11 @@ func (v *Vault) SetPassword(ctx context.Context, token, tenant, person, password
 	if err != nil {
 		return fmt.Errorf("vault: set password of %s: %w", person, err)
 	}
-	if f, bad := badPassword(password); bad {
+	login, err := v.loginOf(ctx, tenant, person)
+	if err != nil {
+		return fmt.Errorf("vault: set password of %s: %w", person, err)
+	}
+	if f, bad := badPassword(password, tenant, login); bad {
 		return fmt.Errorf("vault: set password of %s: %w", person, fault.Fields(f))
 	}
 	phc, err := v.newPassword(ctx, password)
@@ -191,7 +237,7 @@ func (v *Vault) SetPassword(ctx context.Context, token, tenant, person, password
 		return fmt.Errorf("vault: set password of %s: %w", person, err)
 	}
 	return v.update(ctx, "set password", func(tx *db.Tx) error {
-		if err := stillActive(ctx, tx, g); err != nil {
+		if err := stillOwn(ctx, tx, g, person); err != nil {
 			return err
 		}
 		if err := updatePassword(ctx, tx, tenant, person, v.keys.seal(phc, "password", tenant, person)); err != nil {
@@ -212,12 +258,17 @@ func (v *Vault) RenewSecondFactor(ctx context.Context, token, tenant, person str
 	rand.Read(seed)
 	e := Enrolment{Person: person}
 	err = v.update(ctx, "second factor", func(tx *db.Tx) error {
-		if err := stillActive(ctx, tx, g); err != nil {
+		if err := stillOwn(ctx, tx, g, person); err != nil {
 			return err
 		}
 		sealed, err := updateTOTP(ctx, tx, tenant, person, v.keys.seal(seed, "totp", tenant, person))
 		if err != nil {
 			return err
+		}
+		if g.person != person { // somebody else acts because a device was lost: it may have held passkeys too
+			if err := dropPasskeys(ctx, tx, staffOwner(tenant, person)); err != nil {
+				return err
+			}
 		}
 		login, err := v.keys.open(sealed, "login", tenant, person)
 		if err != nil {
@@ -233,19 +284,27 @@ func (v *Vault) RenewSecondFactor(ctx context.Context, token, tenant, person str
 	return e, nil
 }
 
-// DisableStaff ends a person's access at once: sessions, memberships, verifiers and mail address go; the row stays for the audit
-// and its login stays taken until it expires. It is idempotent.
+// DisableStaff ends a person's access at once: sessions, memberships, substitutions, passkeys, verifiers and mail address go; the row
+// stays for the audit and its login stays taken until it expires. The last administrator is fault.Conflict. It is idempotent.
 func (v *Vault) DisableStaff(ctx context.Context, token, tenant, person string) error {
 	g, err := v.admin(token, tenant)
 	if err != nil {
 		return fmt.Errorf("vault: disable %s: %w", person, err)
 	}
 	return v.update(ctx, "disable staff", func(tx *db.Tx) error {
-		if err := stillActive(ctx, tx, g); err != nil {
+		if err := stillAdmin(ctx, tx, g); err != nil {
 			return err
 		}
-		done, err := disableStaff(ctx, tx, tenant, person)
+		role, done, err := disableStaff(ctx, tx, tenant, person)
 		if err != nil || !done {
+			return err
+		}
+		if role == RoleAdmin {
+			if err := keepAdmin(ctx, tx, tenant); err != nil {
+				return err
+			}
+		}
+		if err := dropPasskeys(ctx, tx, staffOwner(tenant, person)); err != nil {
 			return err
 		}
 		tx.AfterCommit(func() { v.grants.endPerson(tenant, person, "") })
@@ -254,7 +313,9 @@ func (v *Vault) DisableStaff(ctx context.Context, token, tenant, person string) 
 }
 
 // Join makes a person a member of a mailbox. token is that of an administrator, who can never join themselves, or of the console.
-// With Config.FourEyes the first call proposes (active is false) and the call of a second administrator confirms. It is idempotent.
+// With Config.FourEyes it only proposes (active is false); a second person confirms (Confirm), or calls Join as administrator. The
+// console joins directly as long as fewer than two persons could confirm: so an authority begins. It is idempotent. Roles that see
+// no content are fault.Denied.
 func (v *Vault) Join(ctx context.Context, token, tenant, person, mailbox string) (active bool, err error) {
 	g, err := v.admin(token, tenant)
 	if err != nil {
@@ -263,48 +324,64 @@ func (v *Vault) Join(ctx context.Context, token, tenant, person, mailbox string)
 	if g.service == "" && g.person == person {
 		return false, fmt.Errorf("vault: join %s: nobody admits themselves: %w", mailbox, fault.Denied)
 	}
-	err = v.update(ctx, "join", func(tx *db.Tx) error {
-		active = false
-		if err := stillActive(ctx, tx, g); err != nil {
-			return err
-		}
-		role, err := selectRole(ctx, tx, tenant, person)
-		if err != nil {
-			return err
-		}
-		operator, err := selectOperator(ctx, tx, tenant)
-		if err != nil {
-			return err
-		}
-		if role == RoleOperator && !operator {
-			return fmt.Errorf("mailbox %s: an operator cannot join: %w", mailbox, fault.Denied)
-		}
-		if _, err := selectMailbox(ctx, tx, tenant, mailbox); err != nil {
-			return err
-		}
-		by, confirmed, err := selectMember(ctx, tx, tenant, person, mailbox)
-		if err != nil && !errors.Is(err, fault.NotFound) {
-			return err
-		}
-		if confirmed != "" {
-			active = true
-			return nil
-		}
-		who, action := "", actionPropose
-		if !v.cfg.FourEyes || by != "" && by != g.actor() {
-			who, action, active = g.actor(), actionJoin, true
-		} else if by != "" {
-			return nil
-		}
-		if by == "" {
-			by = g.actor()
-		}
-		if err := putMember(ctx, tx, tenant, person, mailbox, by, who); err != nil {
-			return err
-		}
-		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: action, thread: "", object: person, purpose: mailbox, items: 1})
+	err = v.update(ctx, "join", func(tx *db.Tx) (err error) {
+		active, err = v.join(ctx, tx, g, tenant, person, mailbox)
+		return err
 	})
 	return active && err == nil, err
+}
+
+func (v *Vault) join(ctx context.Context, tx *db.Tx, g *grant, tenant, person, mailbox string) (active bool, err error) {
+	if err := stillAdmin(ctx, tx, g); err != nil {
+		return false, err
+	}
+	role, err := selectRole(ctx, tx, tenant, person)
+	if err != nil {
+		return false, err
+	}
+	if !mayJoin(role) {
+		return false, fmt.Errorf("mailbox %s: role %s sees no content: %w", mailbox, role, fault.Denied)
+	}
+	if _, err := selectMailbox(ctx, tx, tenant, mailbox); err != nil {
+		return false, err
+	}
+	by, confirmed, err := selectMember(ctx, tx, tenant, person, mailbox)
+	if err != nil && !errors.Is(err, fault.NotFound) {
+		return false, err
+	}
+	if confirmed != "" {
+		return true, nil
+	}
+	p := Proposal{Kind: ProposeMember, Person: person, Mailbox: mailbox, By: by}
+	if active, err = v.joinsNow(ctx, tx, g, tenant, p); err != nil {
+		return false, err
+	}
+	who, action := "", actionPropose
+	switch {
+	case active:
+		who, action = g.actor(), actionJoin
+	case by != "":
+		return false, nil
+	}
+	if err := putMember(ctx, tx, tenant, person, mailbox, cmp.Or(by, g.actor()), who); err != nil {
+		return false, err
+	}
+	return active, v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: action, object: person, purpose: mailbox, items: 1})
+}
+
+// joinsNow decides whether this call makes the membership active: without four eyes, as the second pair, or while an authority begins.
+func (v *Vault) joinsNow(ctx context.Context, tx *db.Tx, g *grant, tenant string, p Proposal) (bool, error) {
+	if !v.cfg.FourEyes {
+		return true, nil
+	}
+	if g.service == "" {
+		if p.By == "" {
+			return false, nil
+		}
+		return mayConfirm(ctx, tx, g, tenant, p)
+	}
+	n, err := countConfirmers(ctx, tx, tenant, p.Person, p.Mailbox)
+	return n < 2, err
 }
 
 // Leave ends a membership from the next call on. token is that of an administrator, of the person, or of the console. It is
@@ -315,7 +392,7 @@ func (v *Vault) Leave(ctx context.Context, token, tenant, person, mailbox string
 		return fmt.Errorf("vault: leave %s: %w", mailbox, err)
 	}
 	return v.update(ctx, "leave", func(tx *db.Tx) error {
-		if err := stillActive(ctx, tx, g); err != nil {
+		if err := stillOwn(ctx, tx, g, person); err != nil {
 			return err
 		}
 		n, err := deleteMember(ctx, tx, tenant, person, mailbox)

@@ -348,15 +348,18 @@ func TestAddStaff_Rules(t *testing.T) {
 
 func TestJoin_Rules(t *testing.T) {
 	w := newWorld(t)
-	op := vaulttest.Clerk(t, w.Vault, host, "betrieb", vault.RoleOperator, "kontakt")
-	l := w.stored(host, "kontakt")
-	w.wantReads(op, l, true) // the operator's own contact mailbox
+	op := vaulttest.Clerk(t, w.Vault, host, "betrieb", vault.RoleOperator)
+	w.wantReads(vaulttest.Clerk(t, w.Vault, host, "kontakt", vault.RoleClerk, "kontakt"), w.stored(host, "kontakt"), true)
 	join := func(token, tenant, person, mailbox string) error {
 		_, err := w.Join(t.Context(), token, tenant, person, mailbox)
 		return err
 	}
 	console := w.service(vault.ServiceConsole)
 	wantErr(t, join(console, town, op.Person, "bauamt"), fault.NotFound)
+	wantErr(t, join(console, host, op.Person, "kontakt"), fault.Denied) // not even the contact mailbox of their own tenant
+	for _, role := range []string{vault.RoleEditor, vault.RoleDPO, vault.RoleAuditor} {
+		wantErr(t, join(console, town, vaulttest.Clerk(t, w.Vault, town, "wer-"+role, role).Person, "bauamt"), fault.Denied)
+	}
 	wantErr(t, join(op.Token, town, op.Person, "bauamt"), fault.NotFound)
 	wantErr(t, join(w.admin.Token, town, w.admin.Person, "bauamt"), fault.Denied)
 	wantErr(t, join(w.bau.Token, town, w.bau.Person, "ordnungsamt"), fault.Denied)
@@ -373,18 +376,25 @@ func TestJoin_Rules(t *testing.T) {
 func TestJoin_FourEyes(t *testing.T) {
 	w := newWorldWith(t, vault.Config{FourEyes: true})
 	console := w.service(vault.ServiceConsole)
-	second := vaulttest.Clerk(t, w.Vault, town, "zweite", vault.RoleAdmin)
 	l := w.stored(town, "bauamt")
-	w.wantReads(w.bau, l, false) // so far proposed by the console alone
-	if got(w.Join(t.Context(), console, town, w.bau.Person, "bauamt"))(t) {
-		t.Error("the same hand confirmed its own proposal")
+	w.wantReads(w.bau, l, true) // the console began alone: nobody could have confirmed
+	second := vaulttest.Clerk(t, w.Vault, town, "zweite", vault.RoleAdmin)
+	neu := vaulttest.Clerk(t, w.Vault, town, "neu", vault.RoleClerk)
+	if got(w.Join(t.Context(), console, town, neu.Person, "bauamt"))(t) || got(w.Join(t.Context(), console, town, neu.Person, "bauamt"))(t) {
+		t.Error("the console joins alone although two administrators could confirm")
 	}
-	w.wantReads(w.bau, l, false)
-	if m := got(w.Members(t.Context(), town, "bauamt"))(t); len(m) != 1 || m[0].Active {
-		t.Errorf("Members() = %+v, want one proposal", m)
+	w.wantReads(neu, l, false)
+	if m := got(w.Members(t.Context(), town, "bauamt"))(t); len(m) != 2 || m[0].Active == m[1].Active {
+		t.Errorf("Members() = %+v, want one member and one proposal", m)
 	}
-	if !got(w.Join(t.Context(), second.Token, town, w.bau.Person, "bauamt"))(t) {
+	if !got(w.Join(t.Context(), second.Token, town, neu.Person, "bauamt"))(t) {
+		t.Error("the administrator did not confirm the console's proposal")
+	}
+	w.wantReads(neu, l, true)
+	if got(w.Join(t.Context(), second.Token, town, neu.Person, "ordnungsamt"))(t) || got(w.Join(t.Context(), second.Token, town, neu.Person, "ordnungsamt"))(t) {
+		t.Error("one administrator alone made a member")
+	}
+	if !got(w.Join(t.Context(), w.admin.Token, town, neu.Person, "ordnungsamt"))(t) {
 		t.Error("the second administrator did not confirm")
 	}
-	w.wantReads(w.bau, l, true)
 }

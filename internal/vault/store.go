@@ -283,12 +283,18 @@ func insertMessage(ctx context.Context, tx *db.Tx, m messageRow) error {
 
 // Threads and messages.
 
-// ofMember is the condition under which a person sees a thread t: a confirmed membership in the mailbox where it lies now, the
-// person active, and a person of the operator only within the operator's own tenant.
+// ofMember is the condition under which a person ($2) of a tenant ($1) sees a thread or mailbox t at a time ($3): they are active, in a
+// role that may be a member, and a confirmed member of the mailbox where it lies now, or the confirmed deputy, for as long as agreed, of
+// somebody who is.
 const ofMember = `
-	join vault_members m on m.tenant = t.tenant and m.mailbox = t.mailbox and m.confirmed_by <> ''
-	join vault_staff s on s.tenant = m.tenant and s.id = m.person and s.active
-	join vault_tenants a on a.id = t.tenant and (s.role <> 'operator' or a.operator)`
+	exists (
+		select m.mailbox
+		from vault_staff s
+		join vault_members m on m.tenant = s.tenant and m.confirmed_by <> ''
+		where s.tenant = $1 and s.id = $2 and s.active and s.role in ('clerk', 'lead', 'admin') and m.mailbox = t.mailbox
+		and (m.person = $2 or m.person in (
+			select d.person from vault_substitutions d
+			where d.tenant = $1 and d.deputy = $2 and d.confirmed_by <> '' and d.until_at > $3)))`
 
 func scanKey(s db.Scanner) (r keyRow, err error) {
 	return r, s.Scan(&r.message, &r.thread, &r.mailbox, &r.k, &r.t, &r.m)
@@ -301,10 +307,10 @@ const selectKeys = `
 	join vault_mailboxes b on b.tenant = t.tenant and b.id = t.mailbox`
 
 func selectMemberKeys(ctx context.Context, tx *db.Tx, tenant, person string, messages []string) ([]keyRow, error) {
-	return db.Collect(ctx, tx, scanKey, selectKeys+ofMember+`
-		where k.tenant = $1 and m.person = $2 and k.id in (`+db.In(3, len(messages))+`)
+	return db.Collect(ctx, tx, scanKey, selectKeys+`
+		where k.tenant = $1 and k.id in (`+db.In(4, len(messages))+`) and`+ofMember+`
 		order by k.id
-		limit 200`, args([]any{tenant, person}, messages)...)
+		limit 200`, args([]any{tenant, person, db.Millis(tx.Now)}, messages)...)
 }
 
 func selectThreadKeys(ctx context.Context, tx *db.Tx, tenant, thread string, messages []string, byMail bool) ([]keyRow, error) {
@@ -339,8 +345,8 @@ func selectThread(ctx context.Context, tx *db.Tx, tenant, thread string) (r thre
 func memberThread(ctx context.Context, tx *db.Tx, tenant, person, thread string) (r threadRow, err error) {
 	err = tx.QueryRow(ctx, `
 		select t.mailbox, t.key_wrapped
-		from vault_threads t`+ofMember+`
-		where t.tenant = $1 and t.id = $2 and m.person = $3`, tenant, thread, person).Scan(&r.mailbox, &r.wrapped)
+		from vault_threads t
+		where t.tenant = $1 and t.id = $4 and`+ofMember, tenant, person, db.Millis(tx.Now), thread).Scan(&r.mailbox, &r.wrapped)
 	return r, err
 }
 

@@ -84,19 +84,28 @@ func found(n int64, err error, person string) error {
 	return err
 }
 
-// disableStaff blanks the verifiers and the address; done is false when there was nothing to do.
-func disableStaff(ctx context.Context, tx *db.Tx, tenant, person string) (done bool, err error) {
+// disableStaff blanks the verifiers and the address and ends memberships and substitutions; done is false when there was nothing to do.
+func disableStaff(ctx context.Context, tx *db.Tx, tenant, person string) (role string, done bool, err error) {
 	var active bool
-	if err := tx.QueryRow(ctx, `select active from vault_staff where tenant = $1 and id = $2`, tenant, person).Scan(&active); err != nil || !active {
-		return false, err
+	err = tx.QueryRow(ctx, `select role, active from vault_staff where tenant = $1 and id = $2`, tenant, person).Scan(&role, &active)
+	if err != nil || !active {
+		return role, false, err
 	}
 	if _, err := tx.Exec(ctx, `
 		update vault_staff set active = $3, disabled_at = $4, password_sealed = $5, totp_sealed = $5, mail_sealed = $5
 		where tenant = $1 and id = $2`, tenant, person, false, db.Millis(tx.Now), []byte{}); err != nil {
-		return false, err
+		return role, false, err
 	}
-	_, err = tx.Exec(ctx, `delete from vault_members where tenant = $1 and person = $2`, tenant, person)
-	return err == nil, err
+	return role, true, deleteReach(ctx, tx, tenant, person)
+}
+
+// deleteReach removes all memberships of a person and all substitutions by and of them.
+func deleteReach(ctx context.Context, tx *db.Tx, tenant, person string) error {
+	if _, err := tx.Exec(ctx, `delete from vault_members where tenant = $1 and person = $2`, tenant, person); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `delete from vault_substitutions where tenant = $1 and (person = $2 or deputy = $2)`, tenant, person)
+	return err
 }
 
 func deleteDisabledStaff(ctx context.Context, tx *db.Tx, before time.Time) error {
@@ -158,13 +167,6 @@ func selectMembers(ctx context.Context, tx *db.Tx, tenant, mailbox string) ([]Me
 		where tenant = $1 and mailbox = $2
 		order by person
 		limit 10000`, tenant, mailbox)
-}
-
-func selectMailboxesOf(ctx context.Context, tx *db.Tx, tenant, person string) ([]string, error) {
-	return db.Collect(ctx, tx, scanText, `
-		select mailbox from vault_members
-		where tenant = $1 and person = $2 and confirmed_by <> ''
-		order by mailbox`, tenant, person)
 }
 
 func selectAllMembers(ctx context.Context, tx *db.Tx, tenant string) (map[string][]string, error) {

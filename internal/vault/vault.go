@@ -123,7 +123,7 @@ type Config struct {
 	OpensPerHour int           // threads that a person opens in an hour; 300
 	LogDays      int           // days after which a log day's private key is destroyed; 30
 	AuditDays    int           // days that audit rows and disabled staff stay; 365
-	FourEyes     bool          // a membership needs two different administrators
+	FourEyes     bool          // a membership needs an administrator and a second person
 	Housekeeping time.Duration // how often Run does its rounds; 10 minutes
 }
 
@@ -284,6 +284,9 @@ func (v *Vault) Housekeep(ctx context.Context) error {
 			return err
 		}
 		if err := deleteExpiredRequests(ctx, tx); err != nil {
+			return err
+		}
+		if err := deleteEndedSubstitutions(ctx, tx); err != nil {
 			return err
 		}
 		cutoff := tx.Now.AddDate(0, 0, -v.cfg.AuditDays)

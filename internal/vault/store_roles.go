@@ -1,0 +1,137 @@
+package vault
+
+import (
+	"context"
+	"strconv"
+
+	"poststelle/internal/db"
+)
+
+// selectMailboxesOf lists what a person sees now, by the rule of ofMember.
+func selectMailboxesOf(ctx context.Context, tx *db.Tx, tenant, person string) ([]string, error) {
+	return db.Collect(ctx, tx, scanText, `
+		select t.mailbox
+		from (select id as mailbox from vault_mailboxes where tenant = $1) t
+		where`+ofMember+`
+		order by t.mailbox`, tenant, person, db.Millis(tx.Now))
+}
+
+// selectMemberships lists the confirmed memberships that a person has by themselves.
+func selectMemberships(ctx context.Context, tx *db.Tx, tenant, person string) ([]string, error) {
+	return db.Collect(ctx, tx, scanText, `
+		select mailbox from vault_members
+		where tenant = $1 and person = $2 and confirmed_by <> ''
+		order by mailbox`, tenant, person)
+}
+
+func countAdmins(ctx context.Context, tx *db.Tx, tenant string) (n int, err error) {
+	err = tx.QueryRow(ctx, `select count(*) from vault_staff where tenant = $1 and active and role = 'admin'`, tenant).Scan(&n)
+	return n, err
+}
+
+// countConfirmers is how many persons could confirm that a person joins a mailbox: administrators and its leads.
+func countConfirmers(ctx context.Context, tx *db.Tx, tenant, person, mailbox string) (n int, err error) {
+	err = tx.QueryRow(ctx, `
+		select count(*) from vault_staff s
+		where s.tenant = $1 and s.active and s.id <> $2 and (s.role = 'admin' or s.role = 'lead' and exists (
+			select m.person from vault_members m
+			where m.tenant = $1 and m.person = s.id and m.mailbox = $3 and m.confirmed_by <> ''))`, tenant, person, mailbox).Scan(&n)
+	return n, err
+}
+
+// handedOut reports whether one person gave another the means to act: added them, set their role, password or second factor.
+func handedOut(ctx context.Context, tx *db.Tx, tenant, by, to string) (bool, error) {
+	var n int
+	err := tx.QueryRow(ctx, `
+		select count(*) from vault_audit
+		where tenant = $1 and person = $2 and object = $3
+		and action in ('staff.add', 'staff.role', 'staff.password', 'staff.factor')`, tenant, by, to).Scan(&n)
+	return n > 0, err
+}
+
+func updateRole(ctx context.Context, tx *db.Tx, tenant, person, role string) error {
+	n, err := tx.Exec(ctx, `
+		update vault_staff set role = $3
+		where tenant = $1 and id = $2 and active`, tenant, person, role)
+	return found(n, err, person)
+}
+
+func confirmMember(ctx context.Context, tx *db.Tx, tenant, person, mailbox, by string) (int64, error) {
+	return tx.Exec(ctx, `
+		update vault_members set confirmed_by = $4, created_at = $5
+		where tenant = $1 and person = $2 and mailbox = $3 and confirmed_by = ''`, tenant, person, mailbox, by, db.Millis(tx.Now))
+}
+
+func selectOpenMembers(ctx context.Context, tx *db.Tx, tenant string) ([]Proposal, error) {
+	return db.Collect(ctx, tx, func(s db.Scanner) (p Proposal, err error) {
+		var at int64
+		err = s.Scan(&p.Person, &p.Mailbox, &p.By, &at)
+		p.Kind, p.At = ProposeMember, db.Time(at)
+		p.ID = proposalID(p.Kind, p.Person, p.Mailbox)
+		return p, err
+	}, `
+		select person, mailbox, proposed_by, created_at from vault_members
+		where tenant = $1 and confirmed_by = ''
+		order by created_at, person, mailbox
+		limit 1000`, tenant)
+}
+
+// Substitutions.
+
+func putSubstitution(ctx context.Context, tx *db.Tx, tenant string, s Substitution, by, confirmed string) error {
+	_, err := tx.Exec(ctx, `
+		insert into vault_substitutions (tenant, person, deputy, proposed_by, confirmed_by, until_at, created_at)
+		values ($1, $2, $3, $4, $5, $6, $7)
+		on conflict (tenant, person, deputy) do update set proposed_by = excluded.proposed_by, confirmed_by = excluded.confirmed_by,
+			until_at = excluded.until_at, created_at = excluded.created_at`,
+		tenant, s.Person, s.Deputy, by, confirmed, db.Millis(s.Until), db.Millis(tx.Now))
+	return err
+}
+
+func confirmSubstitution(ctx context.Context, tx *db.Tx, tenant, person, deputy, by string) (int64, error) {
+	return tx.Exec(ctx, `
+		update vault_substitutions set confirmed_by = $4, created_at = $5
+		where tenant = $1 and person = $2 and deputy = $3 and confirmed_by = '' and until_at > $5`, tenant, person, deputy, by, db.Millis(tx.Now))
+}
+
+func deleteSubstitution(ctx context.Context, tx *db.Tx, tenant, person, deputy string) (int64, error) {
+	return tx.Exec(ctx, `delete from vault_substitutions where tenant = $1 and person = $2 and deputy = $3`, tenant, person, deputy)
+}
+
+func deleteEndedSubstitutions(ctx context.Context, tx *db.Tx) error {
+	_, err := tx.Exec(ctx, `delete from vault_substitutions where until_at <= $1`, db.Millis(tx.Now))
+	return err
+}
+
+type substitutionRow struct {
+	Substitution
+	by, confirmed string
+}
+
+func selectSubstitutions(ctx context.Context, tx *db.Tx, tenant string) ([]substitutionRow, error) {
+	return db.Collect(ctx, tx, func(s db.Scanner) (r substitutionRow, err error) {
+		var until, at int64
+		err = s.Scan(&r.Person, &r.Deputy, &r.by, &r.confirmed, &until, &at)
+		r.Until, r.Since, r.Active = db.Time(until), db.Time(at), r.confirmed != ""
+		return r, err
+	}, `
+		select person, deputy, proposed_by, confirmed_by, until_at, created_at from vault_substitutions
+		where tenant = $1 and until_at > $2
+		order by until_at, person, deputy
+		limit 1000`, tenant, db.Millis(tx.Now))
+}
+
+// Audit.
+
+func selectAuditBefore(ctx context.Context, tx *db.Tx, tenant string, before int64, limit int) ([]AuditRow, error) {
+	return db.Collect(ctx, tx, func(s db.Scanner) (r AuditRow, err error) {
+		var at int64
+		err = s.Scan(&r.Seq, &at, &r.Tenant, &r.Person, &r.Action, &r.Thread, &r.Object, &r.Items, &r.Purpose)
+		r.At = db.Time(at)
+		return r, err
+	}, `
+		select seq, at, tenant, person, action, thread, object, items, purpose from vault_audit
+		where tenant = $1 and seq < $2
+		order by seq desc
+		limit `+strconv.Itoa(limit), tenant, before)
+}
