@@ -444,5 +444,5 @@ func (v *Vault) AccountMail(ctx context.Context, token string, accounts []string
 
 // badAccountPassword holds the rules of badPassword with the address as context.
 func badAccountPassword(password, mail string) (fault.Field, bool) {
-	return badPassword(password)
+	return badPassword(password, mail)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"poststelle/internal/db"
+	"poststelle/internal/seal"
 )
 
 // DB is the store, for tests that tamper with rows as somebody with the file would.
@@ -45,4 +46,28 @@ func DecodeBox(p []byte) (re []byte, ok bool) {
 // Spent is what all calls so far have cost: argon2, reading and writing transactions.
 func (v *Vault) Spent() (hashes, reads, writes int64) {
 	return v.spent.hashes.Load(), v.spent.reads.Load(), v.spent.writes.Load()
+}
+
+// BoxParts is the parser of box plaintexts, for the vectors.
+func BoxParts(p []byte) (k seal.Key, first *First, ok bool) { return decodeBox(p) }
+
+// AD is the associated data of a wrap, made as the package makes it.
+func AD(what string, f []string) string {
+	switch what {
+	case "M":
+		return mailboxAD(f[0], f[1])
+	case "T":
+		return threadAD(f[0], f[1], f[2])
+	case "code":
+		return codeAD(f[0], f[1])
+	case "K":
+		return messageAD(f[0], f[1], f[2])
+	case "A":
+		return accountAD(f[0])
+	case "A-T":
+		return accountThreadAD(f[0], f[1], f[2])
+	case "A-draft":
+		return draftAD(f[0], f[1])
+	}
+	return ""
 }

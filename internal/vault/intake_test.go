@@ -241,6 +241,9 @@ func FuzzDecodeBox(f *testing.F) {
 	f.Add(append([]byte{1, 2}, make([]byte, 32)...))
 	f.Add(append([]byte{1, 3}, make([]byte, 64)...))
 	f.Add(append([]byte{1, 1}, make([]byte, 156)...))
+	f.Add(append(append([]byte{1, 4}, make([]byte, 64)...), "ABCDEFGHIJKLMNOPQRSTUVWXYZ"...))
+	f.Add(append(append([]byte{1, 4}, make([]byte, 64)...), "ABCDEFGHIJKLMNOPQRSTUVWXY1"...))
+	f.Add(append([]byte{1, 4}, make([]byte, 90)...))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if back, ok := vault.DecodeBox(p); ok && !bytes.Equal(back, p) {
 			t.Errorf("box %x reads as %x", p, back)
