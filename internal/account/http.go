@@ -19,35 +19,42 @@ import (
 	"poststelle/internal/web/ui"
 )
 
-// home is where staff begin.
-const home = "/amt/eingang"
+// home leads staff to where they begin, by their role.
+const home = "/amt"
 
-// Routes registers the sign-in and the settings of the staff.
+// Routes registers the sign-in and the settings of the staff, and the pages of
+// citizens' accounts.
 func (a *Accounts) Routes(rt *web.Router) {
-	rt.Handle("GET /amt", getRoot)
-	rt.Handle("GET /amt/anmelden", a.getSignIn)
-	rt.Handle("POST /amt/anmelden", a.postSignIn)
-	rt.Handle("POST /amt/abmelden", a.postSignOut)
-	rt.Handle("GET /amt/einstellungen", a.Staff(a.getSettings))
-	rt.Handle("POST /amt/einstellungen", a.Staff(a.postSettings))
-	rt.Handle("GET /amt/tasten", a.Staff(a.getKeys))
+	all := rt.For(web.Public())
+	all.Handle("GET /amt/anmelden", a.getSignIn)
+	all.Handle("POST /amt/anmelden", a.postSignIn)
+	all.Handle("POST /amt/anmelden/passkey", a.postStaffOffer)
+	all.Handle("POST /amt/abmelden", a.postSignOut)
+	staff := rt.For(a.StaffRule())
+	staff.Handle("GET /amt", a.Staff(getRoot))
+	staff.Handle("GET /amt/tasten", a.Staff(a.getKeys))
+	a.settingsRoutes(rt)
+	a.personalRoutes(rt)
+	a.protocolRoutes(rt)
 	if a.Jobs != nil {
 		a.citizenRoutes(rt)
 	}
 }
 
-func getRoot(w http.ResponseWriter, r *http.Request) error { return web.Redirect(w, r, home) }
+func getRoot(w http.ResponseWriter, r *http.Request, who Actor) error {
+	return web.Redirect(w, r, Landing(who))
+}
 
 // signInPath leads to the sign-in page and from there back to this page.
 func signInPath(r *http.Request) string {
 	return "/amt/anmelden?weiter=" + url.QueryEscape(here(r))
 }
 
-// wanted is the page to go to after sign-in: one of the staff's own, or the
-// inbox.
+// wanted is the page to go to after sign-in: one of the staff's own, or where
+// the person begins.
 func wanted(s string) string {
 	path, ok := web.LocalPath(s)
-	if !ok || !strings.HasPrefix(path, "/amt/") || strings.HasPrefix(path, "/amt/anmelden") {
+	if !ok || path != home && !strings.HasPrefix(path, "/amt/") || strings.HasPrefix(path, "/amt/anmelden") {
 		return home
 	}
 	return path

@@ -12,7 +12,8 @@ import (
 
 // ownRoutes are the pages that belong to no domain: health, and the mail of the
 // demonstration.
-func (a *App) ownRoutes(rt *web.Router) {
+func (a *App) ownRoutes(all *web.Router) {
+	rt := all.For(web.Public())
 	rt.Handle("GET /healthz", getHealth, web.AnyHost(), web.Passive())
 	rt.Handle("GET /readyz", a.getReady, web.AnyHost(), web.Passive())
 	if a.Outbox != nil {

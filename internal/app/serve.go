@@ -131,7 +131,7 @@ func (a *App) router() (*web.Router, *web.Assets, error) {
 		Directory: a.Directory, Declarations: Declarations(), Cookies: cookies, Without: a.unused(), Provider: len(a.Provider) > 0,
 		ReceiptKey: a.receiptKey, Now: a.Now,
 	}).Routes(rt)
-	return rt, files, nil
+	return rt, files, rt.CheckRules()
 }
 
 // unused names the stores that this installation does not have.

@@ -70,7 +70,8 @@ type Notice struct {
 func New(c Config) *Notice { return &Notice{Config: c} }
 
 // Routes registers the pages.
-func (n *Notice) Routes(rt *web.Router) {
+func (n *Notice) Routes(all *web.Router) {
+	rt := all.For(web.Public())
 	rt.Handle("GET /datenschutz", n.getPrivacy)
 	rt.Handle("GET /cookies", n.getCookies)
 	rt.Handle("POST /cookies/loeschen", n.postForget)
