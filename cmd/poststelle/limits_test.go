@@ -29,6 +29,19 @@ func (c comingFrom) RoundTrip(r *http.Request) (*http.Response, error) {
 
 var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)
 
+// hidden are the hidden fields of the form at an address.
+func hidden(t *testing.T, c *http.Client, at string) url.Values {
+	t.Helper()
+	page, err := io.ReadAll(get(t, c, at).Body)
+	must(t, err)
+	_, main, _ := strings.Cut(string(page), "<main")
+	words := url.Values{}
+	for _, m := range hiddenField.FindAllStringSubmatch(main, -1) {
+		words.Set(m[1], m[2])
+	}
+	return words
+}
+
 // TestServe_Limits holds that the limits of the configuration act: the second
 // letter of a network, the second megabyte of uploads.
 func TestServe_Limits(t *testing.T) {
@@ -60,7 +73,11 @@ func TestServe_Limits(t *testing.T) {
 			_, err = io.WriteString(file, strings.Repeat("Zeile mit Text\n", size/15))
 			must(t, err)
 		}
-		must(t, form.WriteField("aktion", "weiter"))
+		words := hidden(t, c, at)
+		words.Set("aktion", "weiter")
+		for name := range words {
+			must(t, form.WriteField(name, words.Get(name)))
+		}
 		must(t, form.Close())
 		resp, err := c.Post(at, form.FormDataContentType(), &body)
 		must(t, err)
@@ -71,13 +88,8 @@ func TestServe_Limits(t *testing.T) {
 		t.Helper()
 		c := from(addr)
 		at := base + upload(c, 0).Header.Get("Location")
-		page, err := io.ReadAll(get(t, c, at).Body)
-		must(t, err)
-		_, main, _ := strings.Cut(string(page), "<main")
-		words := url.Values{"aktion": {"weiter"}}
-		for _, m := range hiddenField.FindAllStringSubmatch(main, -1) {
-			words.Set(m[1], m[2])
-		}
+		words := hidden(t, c, at)
+		words.Set("aktion", "weiter")
 		resp, err := c.PostForm(at, words)
 		must(t, err)
 		resp.Body.Close()

@@ -365,6 +365,9 @@ func fillAt(t *testing.T, c *http.Client, base string, steps int) string {
 		{"mailbox": {"poststelle"}}, {"topic": {"allgemein"}}, {"subject": {"Laterne"}, "body": {"Die Laterne ist aus."}, "reply": {"code"}},
 	}[:steps] {
 		v.Set("aktion", "weiter")
+		for name, values := range hidden(t, c, base+at) {
+			v[name] = values
+		}
 		resp, err := c.PostForm(base+at, v)
 		must(t, err)
 		defer resp.Body.Close()
