@@ -26,6 +26,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"poststelle/internal/web/ui"
 )
 
 const site = "vps.musterstadt.example"
@@ -296,6 +298,7 @@ func TestServe_DrainsRunningUpload(t *testing.T) {
 	p := serve(t, "--data", installation(t))
 	c := browser(t, p.url, nil)
 	at := fill(t, c, 3)
+	token := hidden(t, c, at).Get(ui.GuardField)
 
 	pr, pw := io.Pipe()
 	form := multipart.NewWriter(pw)
@@ -311,6 +314,7 @@ func TestServe_DrainsRunningUpload(t *testing.T) {
 		resp, err := c.Do(req)
 		answered <- answer{resp, err}
 	}()
+	must(t, form.WriteField(ui.GuardField, token)) // before files
 	file, err := form.CreateFormFile("files", "plan.txt")
 	must(t, err)
 	half := []byte(strings.Repeat("Zeile mit Text\n", 200_000)) // more than fits into the buffers on the way
