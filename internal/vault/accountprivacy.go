@@ -63,5 +63,17 @@ func accountStores() []personal.Store {
 	}, "realm", "tenant", "quiet")
 	requests.Locator = personal.ByAddress
 	requests.Retention = personal.Retention{Criterion: "vault.privacy.account.requests.retention", ReviewEvery: 365 * 24 * time.Hour}
-	return []personal.Store{accounts, threads, drafts, requests}
+	return []personal.Store{accounts, threads, drafts, requests, accountMemory()}
+}
+
+// accountMemory are the sessions of citizens, and what slows guessing down; see memoryStores for those of staff.
+func accountMemory() personal.Store {
+	s := ofAccount("vault_account_grants", "vault.privacy.account.grants", "", []personal.Column{
+		{Name: "account", Category: personal.Identifier},
+		{Name: "label", Category: personal.Technical},
+		{Name: "used", Category: personal.Behaviour},
+		{Name: "failures", Category: personal.Behaviour},
+	})
+	s.Kind, s.Retention = personal.Memory, personal.Retention{Session: true}
+	return s
 }

@@ -163,6 +163,7 @@ func (v *Vault) takeCode(ctx context.Context, account, otp string, then func(*db
 }
 
 // proveAccount checks password and, if the account has one, second factor of a signed-in citizen: one argon2, and the code is used up.
+// A wrong part is fault.Denied.
 func (v *Vault) proveAccount(ctx context.Context, g *grant, password, otp, origin string) error {
 	var row accountRow
 	err := v.view(ctx, "prove", func(tx *db.Tx) error {
@@ -183,10 +184,13 @@ func (v *Vault) proveAccount(ctx context.Context, g *grant, password, otp, origi
 	if !right {
 		return fmt.Errorf("account %s: %w", g.person, fault.Denied)
 	}
-	if !row.secondFactor {
-		return nil
+	proved := func(tx *db.Tx, row accountRow) error {
+		return v.audit(ctx, tx, entry{person: auditAccount, action: actionProve, purpose: row.realm, items: 1})
 	}
-	_, err = v.takeCode(ctx, g.person, otp, func(*db.Tx, accountRow) error { return nil })
+	if !row.secondFactor {
+		return v.update(ctx, "prove", func(tx *db.Tx) error { return proved(tx, row) })
+	}
+	_, err = v.takeCode(ctx, g.person, otp, proved)
 	return err
 }
 

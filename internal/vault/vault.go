@@ -6,9 +6,12 @@
 // # Keys
 //
 //	root key, a file of its own
-//	 └─ M  one per mailbox, wrapped under the root key
-//	     └─ T  one per thread, wrapped under M and, for the citizen, under the collection code
-//	         └─ K  one per message, wrapped under T; its parts use K.Derive(part)
+//	 ├─ M  one per mailbox, wrapped under the root key
+//	 │   └─ T  one per thread, wrapped under M and, for the citizen, under the collection code
+//	 │       └─ K  one per message, wrapped under T; its parts use K.Derive(part)
+//	 └─ A  one per account of a citizen, wrapped under the root key
+//	     ├─ T  of each thread in their mailbox, wrapped under A as well
+//	     └─ K  of each saved draft
 //
 // # What the package keeps true
 //
@@ -21,7 +24,10 @@
 //   - Keys are handed out under a grant only (SignIn), to members of the mailbox only, counted and audited. A person who left a
 //     mailbox or was disabled gets nothing from the next call on, because memberships are read from the rows in each statement.
 //   - A person of the operator is never a member of an authority's mailbox.
-//   - Unknown logins and unknown collection codes cost the same work as known ones.
+//   - Unknown logins, addresses and collection codes cost the same work as known ones, and no answer tells them apart.
+//   - A deleted account is gone at once, with every wrap that opens something for it; the authority's side of a thread stays. No box
+//     brings a wrap back. What citizens do is audited without saying who they are.
+//   - A lost password comes back by mail only after 72 hours in which the owner can say no; nothing shortens that.
 //   - The audit is a chain of MACs under a key derived from the root key; Verify finds any row changed, removed or put in between.
 //   - Nothing secret and no name or address stands in the database file in the clear. Without root.key it opens nothing.
 //
