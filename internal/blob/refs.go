@@ -159,6 +159,19 @@ func (r *Refs) Release(ctx context.Context, tx *db.Tx, tenant string, id ID) err
 	return nil
 }
 
+// Detach takes an object away from its owner and keeps it, for a new owner that
+// is attached in the same transaction. An object that the owner does not use is
+// left alone.
+func (r *Refs) Detach(ctx context.Context, tx *db.Tx, tenant string, id ID, owner string) error {
+	_, err := tx.Exec(ctx, `
+		delete from blob_refs
+		where tenant = $1 and id = $2 and owner = $3`, tenant, string(id), owner)
+	if err != nil {
+		return fmt.Errorf("blob: detach: %w", err)
+	}
+	return nil
+}
+
 // Used returns how many objects a tenant uses, and their bytes.
 func (r *Refs) Used(ctx context.Context, tx *db.Tx, tenant string) (objects, bytes int64, err error) {
 	err = tx.QueryRow(ctx, `

@@ -138,9 +138,13 @@ func (d draft) textProblems() (wrong []fault.Field) {
 func (d draft) reachProblems(box tenant.Mailbox) (wrong []fault.Field) {
 	way := replyWay(d.Values["reply"])
 	switch {
+	case d.Account == "" && (way == replyAccount || d.Saved != nil), d.Saved != nil && d.Saved.Account != d.Account:
+		wrong = append(wrong, fault.Field{Name: "reply", Key: "mailbox.error.reply.signedout"})
+	case d.Account != "" && (way == replyCode || way == replyEmail):
+		wrong = append(wrong, fault.Field{Name: "reply", Key: "mailbox.error.reply"})
 	case way == replyEmail && !box.EmailReply:
 		wrong = append(wrong, fault.Field{Name: "reply", Key: "mailbox.error.reply.email"})
-	case way != replyCode && way != replyLetter && way != replyEmail:
+	case way != replyCode && way != replyLetter && way != replyEmail && way != replyAccount:
 		wrong = append(wrong, fault.Field{Name: "reply", Key: "mailbox.error.reply"})
 	}
 	if d.Values["email"] != "" || way == replyEmail {
@@ -217,7 +221,10 @@ func (d draft) letter(ctx context.Context, t *tenant.Tenant) letter {
 	l := letter{
 		Mailbox: box, Subject: d.Values["subject"], Body: d.Values["body"], Reply: replyWay(d.Values["reply"]),
 		Contact: contact{Name: d.Values["name"], Address: d.Values["address"], Lang: i18n.Lang(ctx)},
-		Files:   d.Files,
+		Files:   d.Files, Account: d.Account,
+	}
+	if d.Saved != nil {
+		l.Saved = d.Saved.ID
 	}
 	if topic, ok := box.Topic(d.Values["topic"]); ok {
 		l.Topic = topic.ID

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"poststelle/internal/account"
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
@@ -30,6 +31,9 @@ type collected struct {
 	// have been sent: a form posted once more sends nothing.
 	Draft string   `json:"draft,omitempty"`
 	Done  []string `json:"done,omitempty"`
+	// holder is the signed-in person in whose mailbox the thread is; then there
+	// is no code. It lives as long as the request.
+	holder account.Citizen
 }
 
 // errNoLetter is the one answer to an unknown, a foreign and a malformed code.
@@ -86,7 +90,7 @@ func (s *Service) readPending(ctx context.Context, of tenant.ID, c collected) (o
 		return opened{}, 0, fmt.Errorf("mailbox: read collected: %w", err)
 	}
 	visible := slices.DeleteFunc(list, func(m message) bool { return m.Kind == note })
-	keys, err := s.citizenKeys(ctx, of, c)
+	keys, err := s.citizenKeys(ctx, of, c, visible)
 	if err != nil {
 		return opened{}, 0, err
 	}
@@ -108,7 +112,7 @@ func (s *Service) collectFile(ctx context.Context, of tenant.ID, c collected, me
 	mayRead := slices.ContainsFunc(list, func(m message) bool {
 		return m.ID == messageID && (m.Kind == fromCitizen || m.Kind == fromOffice)
 	})
-	keys, err := s.citizenKeys(ctx, of, c)
+	keys, err := s.citizenKeys(ctx, of, c, []message{{ID: messageID}})
 	if err != nil {
 		return err
 	}
@@ -119,9 +123,13 @@ func (s *Service) collectFile(ctx context.Context, of tenant.ID, c collected, me
 	return s.download(ctx, of, c.Thread, messageID, part, k, open)
 }
 
-// citizenKeys asks the vault for the wrapped keys of the thread and opens them
-// with the code.
-func (s *Service) citizenKeys(ctx context.Context, of tenant.ID, c collected) (map[string]seal.Key, error) {
+// citizenKeys returns the keys of messages of a thread: for a code it asks the
+// vault for the wrapped keys of all and opens them with the code, for an account
+// it has the vault open them.
+func (s *Service) citizenKeys(ctx context.Context, of tenant.ID, c collected, list []message) (map[string]seal.Key, error) {
+	if c.registered() {
+		return s.accountKeys(ctx, of, c, list)
+	}
 	code := seal.Code(c.Code)
 	found, err := s.Vault.Collect(ctx, string(of), code.LookupID())
 	if err != nil {
@@ -181,6 +189,9 @@ func (s *Service) writeAgain(ctx context.Context, of tenant.ID, c collected, d d
 			t.Due = s.dueFrom(of, t.Mailbox, tx.Now) // the office's turn begins anew
 		}
 		if err := saveThread(ctx, tx, t); err != nil {
+			return err
+		}
+		if err := touchHoldings(ctx, tx, of, t.ID, ""); err != nil {
 			return err
 		}
 		s.recount(tx, of, t.Mailbox)
@@ -260,7 +271,7 @@ func (s *Service) changeContact(ctx context.Context, of tenant.ID, c collected, 
 	if err != nil {
 		return err
 	}
-	keys, err := s.citizenKeys(ctx, of, c)
+	keys, err := s.citizenKeys(ctx, of, c, []message{{ID: t.First}})
 	if err != nil {
 		return err
 	}

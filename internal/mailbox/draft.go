@@ -45,6 +45,10 @@ type draft struct {
 	// Unsure remembers that an attempt to store it ended without an answer:
 	// the letter may be stored as it was then.
 	Unsure bool `json:"unsure,omitempty"`
+	// Account is the signed-in person who writes it, as last seen; Saved says
+	// where they saved it.
+	Account string `json:"account,omitempty"`
+	Saved   *saved `json:"saved,omitempty"`
 }
 
 // draftPrefix is the beginning of the session keys that hold drafts.
@@ -80,7 +84,7 @@ func (d draft) size() int64 {
 // untouched reports whether nobody has gone on from the first page, or written
 // anything below an opened thread.
 func (d draft) untouched() bool {
-	if len(d.Files) > 0 || d.Sent != nil || d.Sending != 0 {
+	if len(d.Files) > 0 || d.Sent != nil || d.Sending != 0 || d.Saved != nil {
 		return false
 	}
 	if d.Token == "" {

@@ -50,7 +50,11 @@ func (s *Service) SeeCollected(ctx context.Context, of tenant.ID, code string) (
 	if err != nil {
 		return Seen{}, err
 	}
-	keys, err := s.citizenKeys(ctx, of, c)
+	list := make([]message, len(o.Messages))
+	for i, m := range o.Messages {
+		list[i] = m.message
+	}
+	keys, err := s.citizenKeys(ctx, of, c, list)
 	if err != nil {
 		return Seen{}, err
 	}

@@ -18,6 +18,7 @@ import (
 func (s *Service) Routes(rt *web.Router) {
 	s.citizenRoutes(rt)
 	s.collectRoutes(rt)
+	s.postfachRoutes(rt)
 	s.staffRoutes(rt)
 }
 

@@ -17,7 +17,8 @@ import (
 // mailbox, which is lower, is applied to each file while it arrives.
 const uploadLimit = 2<<30 + 4<<20
 
-func (s *Service) citizenRoutes(rt *web.Router) {
+func (s *Service) citizenRoutes(all *web.Router) {
+	rt := all.For(web.Public())
 	rt.Handle("GET /", s.getStart)
 	rt.Handle("GET /nachricht", s.getBegin)
 	rt.Handle("GET /nachricht/{step}", s.getStep)
@@ -115,12 +116,14 @@ func stepOf(r *http.Request) (int, error) {
 	return int(v[0] - '0'), nil
 }
 
-// letterDraft returns the unsent letter that the address names.
-func letterDraft(r *http.Request) (draft, error) {
+// letterDraft returns the unsent letter that the address names, with the account
+// of who is signed in.
+func (s *Service) letterDraft(r *http.Request) (draft, error) {
 	d, err := loadDraft(web.SessionOf(r), r.URL.Query().Get("e"))
 	if err == nil && d.Token == "" {
 		err = fault.NotFound // an answer or another message of this session
 	}
+	d.Account = s.writer(r, d)
 	return d, err
 }
 
@@ -133,7 +136,7 @@ func (s *Service) getStep(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := letterDraft(r)
+	d, err := s.letterDraft(r)
 	named, ended := r.URL.Query().Get("e") != "", r.URL.Query().Get("ende") != ""
 	switch {
 	case err != nil && n == stepOffice: // shown at once: a redirect would go round for ever without cookies
@@ -142,6 +145,7 @@ func (s *Service) getStep(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		d = blankDraft(r, t)
+		d.Account = s.writer(r, d)
 	case err != nil && named:
 		return web.Redirect(w, r, "/nachricht?ende=1")
 	case err != nil:
@@ -151,7 +155,7 @@ func (s *Service) getStep(w http.ResponseWriter, r *http.Request) error {
 	case n > d.Reached:
 		return web.Redirect(w, r, stepPath(d.Reached, d.ID))
 	}
-	return s.renderStep(w, r, http.StatusOK, stepInput{Tenant: t, Draft: d, Step: n, Ended: ended})
+	return s.renderStep(w, r, http.StatusOK, stepInput{Tenant: t, Draft: d, Step: n, Ended: ended, Saved: r.URL.Query().Get("getan") == saveAction})
 }
 
 // stepInput is what a page of the assistant is made from.
@@ -164,6 +168,7 @@ type stepInput struct {
 	Lost   bool   // the session of this very request has ended
 	Alert  string // sentence that something failed
 	Unsent bool   // sending failed
+	Saved  bool   // the draft has just been saved
 }
 
 func (s *Service) renderStep(w http.ResponseWriter, r *http.Request, status int, in stepInput) error {
@@ -188,9 +193,10 @@ func (s *Service) postStep(w http.ResponseWriter, r *http.Request) error {
 	if form == nil {
 		return s.refuseForm(w, r, t, n, formErr)
 	}
-	d, err := letterDraft(r)
+	d, err := s.letterDraft(r)
 	if errors.Is(err, fault.NotFound) && n == stepOffice {
 		d, err = firstDraft(r, t)
+		d.Account = s.writer(r, d)
 	}
 	if errors.Is(err, fault.NotFound) {
 		return s.postWithoutDraft(w, r, t, n, form)
@@ -219,6 +225,7 @@ func (s *Service) saveStep(w http.ResponseWriter, r *http.Request, in stepInput,
 		if in.Errors.oversized() {
 			return fault.TooLarge
 		}
+		d.Account = in.Draft.Account
 		d.take(n, form)
 		if !help && action != "zurueck" && len(in.Errors) == 0 && len(d.problems(r.Context(), in.Tenant, n)) == 0 {
 			d.Reached = max(d.Reached, d.next(r.Context(), in.Tenant, n))
@@ -240,6 +247,8 @@ func (s *Service) saveStep(w http.ResponseWriter, r *http.Request, in stepInput,
 		return web.Redirect(w, r, stepPath(n, d.ID))
 	case action == "zurueck":
 		return web.Redirect(w, r, stepPath(max(n-1, stepOffice), d.ID))
+	case action == saveAction && len(in.Errors) == 0: // as far as it is written
+		return s.saveHere(w, r, stepInput{Tenant: in.Tenant, Draft: d, Step: n})
 	}
 	in.Draft, in.Errors = d, in.Errors.with(d.problems(r.Context(), in.Tenant, n)...)
 	if len(in.Errors) > 0 {
@@ -279,7 +288,7 @@ func sentence(r *http.Request, err error) string {
 // refuseForm answers a form that could not be read at all: the step is shown
 // as it was stored.
 func (s *Service) refuseForm(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, n int, formErr error) error {
-	d, err := letterDraft(r)
+	d, err := s.letterDraft(r)
 	kind := fault.KindOf(formErr)
 	if err != nil || d.Sent != nil || kind != fault.TooLarge && kind != fault.Invalid {
 		return formErr

@@ -126,7 +126,7 @@ func (s *Service) postFiles(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := letterDraft(r)
+	d, err := s.letterDraft(r)
 	lost := errors.Is(err, fault.NotFound)
 	switch {
 	case lost && web.SessionState(r) == web.None:
@@ -178,6 +178,7 @@ func (s *Service) saveFiles(w http.ResponseWriter, r *http.Request, in stepInput
 	action, gone := p.Values.Get("aktion"), p.Values.Get("entfernen")
 	stay := help || in.Lost || action == "hochladen" || gone != ""
 	d, err := s.addUploads(r, in.Draft.ID, p.Files, func(d *draft) {
+		d.Account = in.Draft.Account
 		if !stay && action != "zurueck" && len(p.Wrong) == 0 && len(d.problems(r.Context(), in.Tenant, stepFiles)) == 0 {
 			d.Reached = max(d.Reached, d.next(r.Context(), in.Tenant, stepFiles))
 		}
@@ -199,6 +200,8 @@ func (s *Service) saveFiles(w http.ResponseWriter, r *http.Request, in stepInput
 		return s.renderStep(w, r, http.StatusUnprocessableEntity, in)
 	case stay:
 		return web.Redirect(w, r, stepPath(stepFiles, d.ID))
+	case action == saveAction:
+		return s.saveHere(w, r, stepInput{Tenant: in.Tenant, Draft: d, Step: stepFiles})
 	case action == "zurueck":
 		return web.Redirect(w, r, stepPath(stepMatter, d.ID))
 	}

@@ -27,7 +27,7 @@ func (s *Service) postSend(w http.ResponseWriter, r *http.Request) error {
 	if form == nil {
 		return s.refuseForm(w, r, t, stepCheck, err)
 	}
-	d, err := letterDraft(r)
+	d, err := s.letterDraft(r)
 	switch {
 	case errors.Is(err, fault.NotFound):
 		return s.sendAgain(w, r, t, form)
@@ -40,6 +40,9 @@ func (s *Service) postSend(w http.ResponseWriter, r *http.Request) error {
 	}
 	if help, err := keepHelp(w, r, form.Get("hilfe")); help || err != nil {
 		return errors.Join(err, web.Redirect(w, r, stepPath(stepCheck, d.ID)))
+	}
+	if form.Get("aktion") == saveAction {
+		return s.saveHere(w, r, stepInput{Tenant: t, Draft: d, Step: stepCheck})
 	}
 	if n := d.firstOpen(r.Context(), t); n != stepCheck {
 		in := stepInput{Tenant: t, Draft: d, Step: n, Errors: d.problems(r.Context(), t, n)}
@@ -59,7 +62,7 @@ func (s *Service) sendDraft(w http.ResponseWriter, r *http.Request, t *tenant.Te
 		in := stepInput{Tenant: t, Draft: d, Step: stepCheck, Alert: i18n.T(r.Context(), "mailbox.error.letters")}
 		return s.renderStep(w, r, http.StatusTooManyRequests, in)
 	}
-	sess := web.SessionOf(r)
+	sess, account := web.SessionOf(r), d.Account
 	var done sent
 	var stored []upload
 	d, err := sending(sess, d.ID, func(d draft) (err error) {
@@ -68,6 +71,7 @@ func (s *Service) sendDraft(w http.ResponseWriter, r *http.Request, t *tenant.Te
 			return nil
 		}
 		stored = d.Files
+		d.Account = account
 		done, _, err = s.send(r.Context(), t, d.letter(r.Context(), t), letterKeys{
 			Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key(),
 		})
@@ -148,8 +152,8 @@ func (s *Service) confirmAnew(w http.ResponseWriter, r *http.Request, t *tenant.
 }
 
 // sentDraft returns the letter of the address when it has been sent.
-func sentDraft(r *http.Request) (draft, error) {
-	d, err := letterDraft(r)
+func (s *Service) sentDraft(r *http.Request) (draft, error) {
+	d, err := s.letterDraft(r)
 	if err == nil && d.Sent == nil {
 		err = fault.NotFound
 	}
@@ -161,7 +165,7 @@ func (s *Service) getSent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := letterDraft(r)
+	d, err := s.letterDraft(r)
 	if errors.Is(err, fault.NotFound) {
 		v := goneView{
 			Title: i18n.T(r.Context(), "mailbox.sent.closed.title"), Text: i18n.T(r.Context(), "mailbox.sent.closed.text"),
@@ -186,7 +190,7 @@ func (s *Service) renderSent(w http.ResponseWriter, r *http.Request, t *tenant.T
 
 // postNoted drops the code from memory: the person has it now.
 func (s *Service) postNoted(w http.ResponseWriter, r *http.Request) error {
-	if d, err := sentDraft(r); err == nil {
+	if d, err := s.sentDraft(r); err == nil {
 		web.SessionOf(r).Delete(draftPrefix + d.ID)
 	}
 	return web.Redirect(w, r, "/nachricht/gesendet")
@@ -194,7 +198,7 @@ func (s *Service) postNoted(w http.ResponseWriter, r *http.Request) error {
 
 // getSentQR draws the code for a phone's camera.
 func (s *Service) getSentQR(w http.ResponseWriter, r *http.Request) error {
-	d, err := sentDraft(r)
+	d, err := s.sentDraft(r)
 	if err != nil {
 		return err
 	}
@@ -236,7 +240,7 @@ func qrSVG(text string) (string, error) {
 }
 
 func (s *Service) getSentReceipt(w http.ResponseWriter, r *http.Request) error {
-	d, err := sentDraft(r)
+	d, err := s.sentDraft(r)
 	if err != nil || d.Sent.Receipt == "" {
 		return errors.Join(err, fault.NotFound)
 	}

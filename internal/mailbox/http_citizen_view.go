@@ -66,6 +66,11 @@ type stepView struct {
 	Upload  ui.UploadSpec
 	Files   []ui.File
 	Groups  []groupView
+	// Account says that the writer is signed in; Saved what was saved of the
+	// draft, and JustSaved that it was this moment.
+	Account   bool
+	Saved     *saved
+	JustSaved bool
 }
 
 // matterView is step 3.
@@ -73,6 +78,7 @@ type matterView struct {
 	Subject, Email, Name ui.Input
 	Body, Address        ui.Area
 	Reply                ui.Choice
+	NoEmail              bool // the account has one
 }
 
 // groupView is a part of the check page.
@@ -88,7 +94,10 @@ func (s *Service) stepView(r *http.Request, in stepInput) stepView {
 	v := stepView{
 		Step: in.Step, Action: stepPath(in.Step, d.ID), Token: d.Token, Errors: in.Errors.summary(r),
 		Ended: in.Ended, Lost: in.Lost, Unsent: in.Unsent, Alert: in.Alert,
-		Steps: stepList(ctx, in, lang), Days: box.ReplyDays,
+		Steps: stepList(ctx, in, lang), Days: box.ReplyDays, Account: d.Account != "",
+	}
+	if d.Saved != nil && d.Saved.Account == d.Account {
+		v.Saved, v.JustSaved = d.Saved, in.Saved
 	}
 	if chosen, ok := d.box(in.Tenant); ok {
 		v.Office = chosen.Title(lang)
@@ -172,6 +181,9 @@ func matterOf(r *http.Request, in stepInput, box tenant.Mailbox) matterView {
 	reply := val["reply"]
 	if reply == "" && in.Errors.of(r, "reply") == "" {
 		reply = string(replyCode)
+		if in.Draft.Account != "" {
+			reply = string(replyAccount)
+		}
 	}
 	v := matterView{
 		Subject: ui.Input{Name: "subject", Label: fieldLabel(ctx, "subject"), Hint: i18n.T(ctx, "mailbox.step3.subject.hint"), Max: maxSubject},
@@ -182,7 +194,7 @@ func matterOf(r *http.Request, in stepInput, box tenant.Mailbox) matterView {
 		Reply: ui.Choice{
 			Name: "reply", Label: fieldLabel(ctx, "reply"), Value: reply, Boxed: true,
 			Help:    &ui.HelpText{ID: "antwortweg", Title: i18n.T(ctx, "mailbox.step3.reply.help"), Text: i18n.T(ctx, "mailbox.step3.reply.help.text"), Keep: true},
-			Options: replyOptions(ctx, box),
+			Options: replyOptions(ctx, box, in.Draft.Account != ""),
 		},
 		Email: ui.Input{
 			Name: "email", Label: fieldLabel(ctx, "email"), Hint: i18n.T(ctx, "mailbox.step3.email.hint"), Type: "email", Autocomplete: "email", Optional: true,
@@ -207,10 +219,17 @@ func matterOf(r *http.Request, in stepInput, box tenant.Mailbox) matterView {
 		*f.value, *f.err = val[f.name], in.Errors.of(r, f.name)
 	}
 	v.Reply.Error = in.Errors.of(r, "reply")
+	v.NoEmail = in.Draft.Account != ""
 	return v
 }
 
-func replyOptions(ctx context.Context, box tenant.Mailbox) []ui.Option {
+func replyOptions(ctx context.Context, box tenant.Mailbox, registered bool) []ui.Option {
+	if registered {
+		return []ui.Option{
+			{Value: string(replyAccount), Label: i18n.T(ctx, "mailbox.reply.account"), Hint: i18n.T(ctx, "mailbox.reply.account.hint")},
+			{Value: string(replyLetter), Label: i18n.T(ctx, "mailbox.reply.letter"), Hint: i18n.T(ctx, "mailbox.reply.letter.held")},
+		}
+	}
 	out := []ui.Option{
 		{Value: string(replyCode), Label: i18n.T(ctx, "mailbox.reply.code"), Hint: i18n.T(ctx, "mailbox.reply.code.hint")},
 		{Value: string(replyLetter), Label: i18n.T(ctx, "mailbox.reply.letter"), Hint: i18n.T(ctx, "mailbox.reply.letter.hint")},
@@ -274,6 +293,9 @@ func checkGroups(ctx context.Context, t *tenant.Tenant, d draft, lang string) []
 		{Key: fieldLabel(ctx, "reply"), Text: replyLabel(ctx, l.Reply)},
 	}
 	for _, f := range [][2]string{{"email", l.Contact.Email}, {"name", l.Contact.Name}, {"address", l.Contact.Address}} {
+		if f[0] == "email" && l.Account != "" {
+			continue // asked of nobody who has an account
+		}
 		text := f[1]
 		if text == "" {
 			text = i18n.T(ctx, "mailbox.step5.none")
@@ -294,6 +316,8 @@ func replyLabel(ctx context.Context, way replyWay) string {
 		return i18n.T(ctx, "mailbox.reply.letter")
 	case replyEmail:
 		return i18n.T(ctx, "mailbox.reply.email")
+	case replyAccount:
+		return i18n.T(ctx, "mailbox.reply.account")
 	}
 	return i18n.T(ctx, "mailbox.reply.code")
 }
@@ -369,6 +393,9 @@ type sentView struct {
 	// that text, Changed the one that was sent last.
 	Older           bool
 	Stored, Changed string
+	// Held is the address of the thread in the sender's mailbox; then there is
+	// no code.
+	Held string
 }
 
 func (s *Service) sentView(r *http.Request, t *tenant.Tenant, d draft) sentView {
@@ -378,6 +405,9 @@ func (s *Service) sentView(r *http.Request, t *tenant.Tenant, d draft) sentView 
 		Receipt: d.Sent.Receipt, Action: "/nachricht/gesendet?e=" + d.ID,
 		Older: d.Sent.Older, Stored: d.Sent.Stored, Changed: d.Values["body"],
 		QRHref: "/nachricht/gesendet/qr.svg?e=" + d.ID, TextHref: "/nachricht/gesendet/quittung.txt?e=" + d.ID,
+	}
+	if d.Sent.Registered {
+		v.Groups, v.Code, v.Held = nil, "", heldPath(d.Sent.Thread)
 	}
 	if box, ok := t.Mailbox(d.Sent.Mailbox); ok {
 		v.Office = box.Title(i18n.Lang(r.Context()))

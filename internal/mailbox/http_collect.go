@@ -18,16 +18,17 @@ import (
 	"poststelle/internal/web/ui"
 )
 
-func (s *Service) collectRoutes(rt *web.Router) {
+func (s *Service) collectRoutes(all *web.Router) {
+	rt := all.For(web.Public())
 	rt.Handle("GET /abholen", s.getCollect)
 	rt.Handle("POST /abholen", s.postCollect)
-	rt.Handle("GET /abholen/vorgang", s.getCollected)
+	rt.Handle("GET /abholen/vorgang", s.byCode(s.getCollected))
 	rt.Handle("POST /abholen/antwort", s.postAgain, web.BodyLimit(uploadLimit))
-	rt.Handle("GET /abholen/datei/{message}/{part}", s.getCollectedFile)
-	rt.Handle("GET /abholen/quittung.txt", s.getCollectedReceipt)
-	rt.Handle("POST /abholen/benachrichtigung", s.postNotice)
-	rt.Handle("GET /abholen/rueckzug", s.getWithdrawal)
-	rt.Handle("POST /abholen/rueckzug", s.postWithdrawal)
+	rt.Handle("GET /abholen/datei/{message}/{part}", s.byCode(s.getCollectedFile))
+	rt.Handle("GET /abholen/quittung.txt", s.byCode(s.getCollectedReceipt))
+	rt.Handle("POST /abholen/benachrichtigung", s.byCode(s.postNotice))
+	rt.Handle("GET /abholen/rueckzug", s.byCode(s.getWithdrawal))
+	rt.Handle("POST /abholen/rueckzug", s.byCode(s.postWithdrawal))
 	rt.Handle("POST /abholen/ende", s.postForget)
 }
 
@@ -105,7 +106,7 @@ func keepCollected(w http.ResponseWriter, r *http.Request, c collected) error {
 			sess.Delete(k)
 		}
 	}
-	return sess.Put(collectedPrefix+c.ID, encode(c))
+	return sess.Put(c.key(), encode(c))
 }
 
 // collectedOf returns the opened code that the address names; NotFound when
@@ -126,12 +127,12 @@ func collectedOf(r *http.Request) (c collected, err error) {
 }
 
 // changeCollected changes the session's value in one step.
-func changeCollected(r *http.Request, id string, change func(*collected)) (c collected, err error) {
+func changeCollected(r *http.Request, old collected, change func(*collected)) (c collected, err error) {
 	sess := web.SessionOf(r)
 	if sess == nil {
 		return c, fault.NotFound
 	}
-	err = sess.Update(collectedPrefix+id, func(raw []byte) ([]byte, error) {
+	err = sess.Update(old.key(), func(raw []byte) ([]byte, error) {
 		c = collected{}
 		if raw == nil {
 			return nil, fault.NotFound
@@ -139,6 +140,7 @@ func changeCollected(r *http.Request, id string, change func(*collected)) (c col
 		if err := json.Unmarshal(raw, &c); err != nil {
 			return nil, err
 		}
+		c.holder = old.holder
 		change(&c)
 		return encode(c), nil
 	})
@@ -148,29 +150,45 @@ func changeCollected(r *http.Request, id string, change func(*collected)) (c col
 // threadHandler is a handler of an opened thread.
 type threadHandler func(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error
 
-// withCollected runs h for the thread that the address names, and leads to the
-// field for the code when the session does not have it.
-func (s *Service) withCollected(w http.ResponseWriter, r *http.Request, h threadHandler) error {
-	t, err := s.tenantOf(r)
-	if err != nil {
-		return err
+// byCode runs h for the thread that the address names and a code has opened, and
+// leads to the field for the code when the session does not have it.
+func (s *Service) byCode(h threadHandler) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		t, err := s.tenantOf(r)
+		if err != nil {
+			return err
+		}
+		c, err := collectedOf(r)
+		if errors.Is(err, fault.NotFound) {
+			return web.Redirect(w, r, "/abholen?ende=1")
+		}
+		if err != nil {
+			return err
+		}
+		return h(w, r, t, c)
 	}
-	c, err := collectedOf(r)
-	if errors.Is(err, fault.NotFound) {
-		return web.Redirect(w, r, "/abholen?ende=1")
-	}
-	if err != nil {
-		return err
-	}
-	return h(w, r, t, c)
 }
 
-func collectedPath(path string, c collected) string { return "/abholen/" + path + "?v=" + c.ID }
+// collectedPath is the address of a page about an opened thread, with further
+// values of its query.
+func collectedPath(path string, c collected, query ...string) string {
+	base := "/abholen/" + path
+	if c.registered() {
+		base = heldPath(c.Thread)
+		if path != "vorgang" {
+			base += "/" + path
+		}
+	} else {
+		query = append([]string{"v=" + c.ID}, query...)
+	}
+	if len(query) == 0 {
+		return base
+	}
+	return base + "?" + strings.Join(query, "&")
+}
 
-func (s *Service) getCollected(w http.ResponseWriter, r *http.Request) error {
-	return s.withCollected(w, r, func(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
-		return s.renderThread(w, r, http.StatusOK, t, c, collectedInput{Done: r.URL.Query().Get("getan")})
-	})
+func (s *Service) getCollected(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
+	return s.renderThread(w, r, http.StatusOK, t, c, collectedInput{Done: r.URL.Query().Get("getan")})
 }
 
 // collectedInput is what the page of a thread shows besides the thread.
@@ -198,7 +216,7 @@ func (s *Service) renderThread(w http.ResponseWriter, r *http.Request, status in
 	v.Pending = pending > 0
 	return web.Render(w, r, status, web.View{
 		// The subject stays out of the title: titles end up in the history of the browser.
-		Title: i18n.T(r.Context(), "mailbox.thread.title"), Body: collectedPage(v), Errors: len(v.Errors), NoIndex: true, Section: "collect", Print: "brief",
+		Title: i18n.T(r.Context(), "mailbox.thread.title"), Body: collectedPage(v), Errors: len(v.Errors), NoIndex: true, Section: c.section(), Print: "brief",
 	})
 }
 
@@ -217,7 +235,7 @@ func (s *Service) nextLetter(r *http.Request, c collected, box tenant.MailboxID)
 			return c, d, err
 		}
 	}
-	c, err = changeCollected(r, c.ID, func(c *collected) { c.Draft, c.Mailbox = d.ID, box })
+	c, err = changeCollected(r, c, func(c *collected) { c.Draft, c.Mailbox = d.ID, box })
 	return c, d, err
 }
 
@@ -229,13 +247,18 @@ func (s *Service) postAgain(w http.ResponseWriter, r *http.Request) error {
 	}
 	c, err := collectedOf(r)
 	if errors.Is(err, fault.NotFound) {
-		return s.refuseAgain(w, r)
+		return s.refuseAgain(w, r, collected{})
 	}
 	if err != nil {
 		return err
 	}
+	return s.again(w, r, t, c)
+}
+
+// again reads the form of another letter in an opened thread.
+func (s *Service) again(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
 	if slices.Contains(c.Done, r.URL.Query().Get("e")) {
-		return web.Redirect(w, r, collectedPath("vorgang", c)+"&getan=antwort")
+		return web.Redirect(w, r, collectedPath("vorgang", c, "getan=antwort"))
 	}
 	c, d, err := s.nextLetter(r, c, c.Mailbox)
 	if err != nil {
@@ -302,7 +325,7 @@ func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.
 	switch {
 	case older:
 	case errors.Is(err, fault.NotFound) && d.ID == "":
-		return web.Redirect(w, r, collectedPath("vorgang", c)+"&getan=antwort") // sent by a request a moment ago
+		return web.Redirect(w, r, collectedPath("vorgang", c, "getan=antwort")) // sent by a request a moment ago
 	case len(fault.FieldsOf(err)) > 0:
 		in.Errors = append(in.Errors, fault.FieldsOf(err)...)
 		if _, err := s.withoutLost(r.Context(), sess, d); err != nil {
@@ -310,13 +333,13 @@ func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.
 		}
 		return s.renderThread(w, r, http.StatusUnprocessableEntity, t, c, in)
 	case errors.Is(err, fault.NotFound):
-		return s.renderGone(w, r, in) // the office has deleted the matter meanwhile
+		return s.renderGone(w, r, c, in) // the office has deleted the matter meanwhile
 	case err != nil:
 		s.Log.Log(r.Context(), severity(r), "letter not stored", "id", web.RequestID(r.Context()), "tenant", string(t.ID), "kind", fault.KindOf(err).Error(), "error", err)
 		in.Alert = i18n.T(r.Context(), "mailbox.error.unsent.title") + " " + i18n.T(r.Context(), "mailbox.error.unsent.text")
-		return s.renderUnsent(w, r, t, in, d)
+		return s.renderUnsent(w, r, t, c, in, d)
 	}
-	_, _ = changeCollected(r, c.ID, func(c *collected) { // the letter is stored, also when the session has just ended
+	_, _ = changeCollected(r, c, func(c *collected) { // the letter is stored, also when the session has just ended
 		c.Done = append(c.Done[max(0, len(c.Done)-20):], d.ID)
 		if c.Draft == d.ID {
 			c.Draft = ""
@@ -334,47 +357,47 @@ func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.
 		in.Alert = i18n.T(r.Context(), "mailbox.error.older.again")
 		return s.renderThread(w, r, http.StatusConflict, t, c, in)
 	}
-	return web.Redirect(w, r, collectedPath("vorgang", c)+"&getan=antwort")
+	return web.Redirect(w, r, collectedPath("vorgang", c, "getan=antwort"))
 }
 
 // renderUnsent gives back what was typed when the letter could not be stored;
 // the thread itself may not be readable then.
-func (s *Service) renderUnsent(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, in collectedInput, d draft) error {
-	c, err := collectedOf(r)
-	if err == nil {
-		if o, _, err := s.readPending(r.Context(), t.ID, c); err == nil {
-			v := s.collectedView(r, t, c, o, d, in)
-			return web.Render(w, r, http.StatusServiceUnavailable, web.View{Title: i18n.T(r.Context(), "mailbox.thread.title"), Body: collectedPage(v), NoIndex: true, Section: "collect"})
-		}
+func (s *Service) renderUnsent(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected, in collectedInput, d draft) error {
+	if o, _, err := s.readPending(r.Context(), t.ID, c); err == nil && web.SessionOf(r) != nil {
+		v := s.collectedView(r, t, c, o, d, in)
+		return web.Render(w, r, http.StatusServiceUnavailable, web.View{Title: i18n.T(r.Context(), "mailbox.thread.title"), Body: collectedPage(v), NoIndex: true, Section: c.section()})
 	}
 	v := goneView{
 		Title: i18n.T(r.Context(), "mailbox.error.unsent.title"), Text: i18n.T(r.Context(), "mailbox.error.unsent.text"),
 		Typed: []ui.Pair{{Key: fieldLabel(r.Context(), "body"), Node: ui.SafeLines(in.Body)}}, Collect: collectedPath("vorgang", c),
 	}
-	return web.Render(w, r, http.StatusServiceUnavailable, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: "collect"})
+	return web.Render(w, r, http.StatusServiceUnavailable, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: c.section()})
 }
 
 // renderGone says that the matter no longer exists and gives back what was
 // typed for it.
-func (s *Service) renderGone(w http.ResponseWriter, r *http.Request, in collectedInput) error {
+func (s *Service) renderGone(w http.ResponseWriter, r *http.Request, c collected, in collectedInput) error {
 	v := goneView{
 		Title: i18n.T(r.Context(), "mailbox.error.unsent.title"), Text: i18n.T(r.Context(), "mailbox.collect.gone"),
-		Typed: []ui.Pair{{Key: fieldLabel(r.Context(), "body"), Node: ui.SafeLines(in.Body)}}, Collect: "/abholen",
+		Typed: []ui.Pair{{Key: fieldLabel(r.Context(), "body"), Node: ui.SafeLines(in.Body)}}, Collect: c.start(),
 	}
-	return web.Render(w, r, http.StatusNotFound, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: "collect"})
+	return web.Render(w, r, http.StatusNotFound, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: c.section()})
 }
 
 // refuseAgain answers a letter whose session is gone: the text that came with
 // the request is given back, the files are not kept.
-func (s *Service) refuseAgain(w http.ResponseWriter, r *http.Request) error {
-	v := goneView{Title: i18n.T(r.Context(), "mailbox.ended.title"), Text: i18n.T(r.Context(), "mailbox.ended.answer"), Collect: "/abholen"}
+func (s *Service) refuseAgain(w http.ResponseWriter, r *http.Request, c collected) error {
+	v := goneView{Title: i18n.T(r.Context(), "mailbox.ended.title"), Text: i18n.T(r.Context(), "mailbox.ended.answer"), Collect: c.start()}
+	if c.registered() {
+		v.Text = i18n.T(r.Context(), "mailbox.postfach.ended.answer")
+	}
 	if web.SessionState(r) == web.None {
 		v.Title, v.Text = i18n.T(r.Context(), "mailbox.refused.title"), i18n.T(r.Context(), "mailbox.refused.text")
 	}
 	if text := fieldOfParts(r, "body"); text != "" {
 		v.Typed = []ui.Pair{{Key: fieldLabel(r.Context(), "body"), Node: ui.SafeLines(text)}}
 	}
-	return web.Render(w, r, http.StatusForbidden, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: "collect"})
+	return web.Render(w, r, http.StatusForbidden, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: c.section()})
 }
 
 // fieldOfParts reads one text of a form with files and drops the rest.
@@ -390,69 +413,59 @@ func fieldOfParts(r *http.Request, name string) string {
 	return ""
 }
 
-func (s *Service) getCollectedFile(w http.ResponseWriter, r *http.Request) error {
-	return s.withCollected(w, r, func(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
-		open := func(f fileCard) (io.Writer, error) {
-			web.Attachment(w, r, f.Name, f.Type, f.Size)
-			return w, nil
-		}
-		return collectAway(s.collectFile(r.Context(), t.ID, c, r.PathValue("message"), r.PathValue("part"), open))
-	})
+func (s *Service) getCollectedFile(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
+	open := func(f fileCard) (io.Writer, error) {
+		web.Attachment(w, r, f.Name, f.Type, f.Size)
+		return w, nil
+	}
+	return collectAway(s.collectFile(r.Context(), t.ID, c, r.PathValue("message"), r.PathValue("part"), open))
 }
 
-func (s *Service) getCollectedReceipt(w http.ResponseWriter, r *http.Request) error {
-	return s.withCollected(w, r, func(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
-		o, _, err := s.readPending(r.Context(), t.ID, c)
-		if err != nil {
-			return collectAway(err)
-		}
-		if o.Receipt == "" {
-			return fault.NotFound
-		}
-		return writeReceipt(w, r, o.Number, o.Receipt)
-	})
+func (s *Service) getCollectedReceipt(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
+	o, _, err := s.readPending(r.Context(), t.ID, c)
+	if err != nil {
+		return collectAway(err)
+	}
+	if o.Receipt == "" {
+		return fault.NotFound
+	}
+	return writeReceipt(w, r, o.Number, o.Receipt)
 }
 
 // postNotice changes the address for notices without content; an empty one ends
 // them.
-func (s *Service) postNotice(w http.ResponseWriter, r *http.Request) error {
+func (s *Service) postNotice(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
 	form, err := web.Form(r)
 	if form == nil {
 		return err
 	}
-	return s.withCollected(w, r, func(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
-		email := strings.TrimSpace(form.Get("email"))
-		if email != "" {
-			a, err := mail.ParseAddress("email", email)
-			if err != nil {
-				in := collectedInput{Email: email, Errors: fault.FieldsOf(err)}
-				return s.renderThread(w, r, http.StatusUnprocessableEntity, t, c, in)
-			}
-			email = string(a)
+	email := strings.TrimSpace(form.Get("email"))
+	if email != "" {
+		a, err := mail.ParseAddress("email", email)
+		if err != nil {
+			in := collectedInput{Email: email, Errors: fault.FieldsOf(err)}
+			return s.renderThread(w, r, http.StatusUnprocessableEntity, t, c, in)
 		}
-		if err := s.setNotice(r.Context(), t.ID, c, email); err != nil {
-			return collectAway(err)
-		}
-		return web.Redirect(w, r, collectedPath("vorgang", c)+"&getan=email")
+		email = string(a)
+	}
+	if err := s.setNotice(r.Context(), t.ID, c, email); err != nil {
+		return collectAway(err)
+	}
+	return web.Redirect(w, r, collectedPath("vorgang", c, "getan=email"))
+}
+
+func (s *Service) getWithdrawal(w http.ResponseWriter, r *http.Request, _ *tenant.Tenant, c collected) error {
+	v := withdrawalView{Action: collectedPath("rueckzug", c), Back: collectedPath("vorgang", c)}
+	return web.Render(w, r, http.StatusOK, web.View{
+		Title: i18n.T(r.Context(), "mailbox.withdrawal.title"), Body: withdrawalPage(v), NoIndex: true, Section: c.section(),
 	})
 }
 
-func (s *Service) getWithdrawal(w http.ResponseWriter, r *http.Request) error {
-	return s.withCollected(w, r, func(w http.ResponseWriter, r *http.Request, _ *tenant.Tenant, c collected) error {
-		v := withdrawalView{Action: collectedPath("rueckzug", c), Back: collectedPath("vorgang", c)}
-		return web.Render(w, r, http.StatusOK, web.View{
-			Title: i18n.T(r.Context(), "mailbox.withdrawal.title"), Body: withdrawalPage(v), NoIndex: true, Section: "collect",
-		})
-	})
-}
-
-func (s *Service) postWithdrawal(w http.ResponseWriter, r *http.Request) error {
-	return s.withCollected(w, r, func(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
-		if err := s.askWithdrawal(r.Context(), t.ID, c); err != nil {
-			return err
-		}
-		return web.Redirect(w, r, collectedPath("vorgang", c)+"&getan=rueckzug")
-	})
+func (s *Service) postWithdrawal(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
+	if err := s.askWithdrawal(r.Context(), t.ID, c); err != nil {
+		return err
+	}
+	return web.Redirect(w, r, collectedPath("vorgang", c, "getan=rueckzug"))
 }
 
 // postForget drops the code and whatever was being written from memory.

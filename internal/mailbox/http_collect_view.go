@@ -37,6 +37,11 @@ type collectedView struct {
 	WithdrawalHref        string
 	Withdrawal            bool
 	EndAction             string
+	// AdoptAction takes the matter into the mailbox of who is signed in; "" for
+	// none.
+	AdoptAction string
+	// Held is what only a person with an account has.
+	Held *heldView
 }
 
 // collectedMessage is a message of the thread: a letter with plain text, an answer
@@ -56,12 +61,18 @@ func (s *Service) collectedView(r *http.Request, t *tenant.Tenant, c collected, 
 	}
 	v := collectedView{
 		Title: o.Subject, Number: o.Number, Office: box.Title(lang), Done: doneText(ctx, in.Done), Alert: in.Alert, Errors: in.Errors.summary(r),
-		AgainAction: collectedPath("antwort", c) + "&e=" + d.ID, NoticeAction: collectedPath("benachrichtigung", c),
+		AgainAction: collectedPath("antwort", c, "e="+d.ID), NoticeAction: collectedPath("benachrichtigung", c),
 		WithdrawalHref: collectedPath("rueckzug", c), Withdrawal: o.Withdrawal, EndAction: collectedPath("ende", c),
 		Uploads: uploadsOf(ctx, d.Files, true), Upload: uploadSpec(ctx, box, in.Errors.of(r, "files"), true),
 	}
 	if v.Title == "" {
 		v.Title = i18n.T(ctx, "mailbox.thread.title")
+	}
+	if c.registered() {
+		v.Done, v.Held = heldDone(ctx, in.Done), s.heldView(r, t, c, o)
+	}
+	if s.mayAdopt(r, c) {
+		v.AdoptAction = "/postfach/uebernehmen?v=" + c.ID
 	}
 	v.State, v.StateText, v.Tone = stateOf(ctx, o.thread, v.Office)
 	for _, m := range o.Messages {

@@ -21,14 +21,16 @@ import (
 // is checked file by file; no mailbox may accept more than this.
 const maxUpload = 1<<30 + 1<<20
 
-func (s *Service) staffRoutes(rt *web.Router) {
+func (s *Service) staffRoutes(all *web.Router) {
+	rt := all.For(s.Accounts.StaffRule(account.Readers()...))
+	typed := web.Under(s.Accounts.StaffFormRule(account.Readers()...))
 	staff := s.Accounts.Staff
 	const one = "/amt/vorgang/{id}"
 	rt.Handle("GET /amt/eingang", staff(s.getInbox))
 	rt.Handle("POST /amt/eingang", staff(s.postInbox))
 	rt.Handle("GET "+one, staff(s.getThread))
-	rt.Handle("POST "+one+"/antwort", s.keepText("body", s.postAnswer), web.BodyLimit(maxUpload))
-	rt.Handle("POST "+one+"/notiz", s.keepText("notiz", s.postNote))
+	rt.Handle("POST "+one+"/antwort", s.keepText("body", s.postAnswer), typed, web.BodyLimit(maxUpload))
+	rt.Handle("POST "+one+"/notiz", s.keepText("notiz", s.postNote), typed)
 	rt.Handle("POST "+one+"/zuweisen", staff(s.postAssign))
 	rt.Handle("POST "+one+"/abschliessen", staff(s.postClose))
 	rt.Handle("POST "+one+"/oeffnen", staff(s.postReopen))
@@ -37,6 +39,8 @@ func (s *Service) staffRoutes(rt *web.Router) {
 	rt.Handle("POST "+one+"/weiterleiten", staff(s.postForward))
 	rt.Handle("GET "+one+"/loeschen", staff(s.getDelete))
 	rt.Handle("POST "+one+"/loeschen", staff(s.postDelete))
+	rt.Handle("GET "+one+"/neu", staff(s.getBeginTo))
+	rt.Handle("POST "+one+"/neu", s.keepText("body", s.postBeginTo), typed, web.BodyLimit(maxUpload))
 	rt.Handle("GET "+one+"/druck", staff(s.getPrint))
 	rt.Handle("GET "+one+"/datei/{message}/{part}", staff(s.getStaffFile))
 }
@@ -266,6 +270,8 @@ func undone(r *http.Request, u undo) string {
 		return i18n.T(ctx, "mailbox.staff.done.assigned")
 	case "gelesen":
 		return i18n.T(ctx, "mailbox.staff.done.read")
+	case "begonnen":
+		return i18n.T(ctx, "mailbox.staff.done.begun")
 	case "geschlossen":
 		return i18n.T(ctx, "mailbox.staff.done.closedone")
 	}

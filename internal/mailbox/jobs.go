@@ -53,12 +53,16 @@ func (s *Service) registerJobs() {
 	s.Jobs.Handle(jobUnsent, s.runUnsent)
 	s.Jobs.Every(jobDrain, time.Hour, s.tidyIntake)
 	s.Jobs.Every(jobReapply, time.Hour, s.runReapply)
+	s.registerAccountJobs()
 }
 
 // tellCitizen enqueues what the sender of a thread is to be told about a new
 // message of the office: a notice without content, or the answer itself where
 // the sender chose plain e-mail.
 func (s *Service) tellCitizen(ctx context.Context, tx *db.Tx, t thread, m message) error {
+	if err := s.tellHolders(ctx, tx, t, m); err != nil {
+		return err
+	}
 	switch {
 	case m.ByMail:
 		return s.Jobs.Enqueue(ctx, tx, jobAnswerMail, m.ID)
@@ -275,10 +279,15 @@ func (s *Service) reach(ctx context.Context, token string, th thread) (contact, 
 // collectURL is the address of the field for the collection code, in the
 // language of ctx.
 func (s *Service) collectURL(ctx context.Context, t *tenant.Tenant) string {
+	return s.pageURL(ctx, t, "/abholen")
+}
+
+// pageURL is the address of a page, in the language of ctx.
+func (s *Service) pageURL(ctx context.Context, t *tenant.Tenant, path string) string {
 	if lang := i18n.Lang(ctx); lang != i18n.Reference {
-		return s.BaseURL(t) + "/" + lang + "/abholen"
+		return s.BaseURL(t) + "/" + lang + path
 	}
-	return s.BaseURL(t) + "/abholen"
+	return s.BaseURL(t) + path
 }
 
 func (s *Service) post(ctx context.Context, m mail.Message) error {

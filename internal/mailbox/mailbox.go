@@ -115,6 +115,8 @@ const (
 	replyCode   replyWay = "code"
 	replyLetter replyWay = "letter"
 	replyEmail  replyWay = "email"
+	// replyAccount is the mailbox of a person with an account.
+	replyAccount replyWay = "account"
 )
 
 // kind tells the messages of a thread apart.
@@ -143,6 +145,7 @@ type thread struct {
 	SizeClass  int
 	Withdrawal bool
 	Deleting   bool // a clerk has said so: it takes nothing more in
+	Registered bool // begun by, or for, a person with an account: it has no collection code
 	First      string
 	Received   time.Time
 	Changed    time.Time
@@ -183,6 +186,10 @@ type storedFile struct {
 type card struct {
 	Subject string `json:"subject"`
 	Sender  string `json:"sender,omitempty"`
+	// Excerpt is the beginning of an answer, for the list of the person who gets
+	// it. Letters of citizens have none: what they write is opened as content, and
+	// never with a list.
+	Excerpt string `json:"excerpt,omitempty"`
 }
 
 // contact is how the citizen can be reached: the sealed part "contact".

@@ -15,7 +15,9 @@ import (
 func Personal() personal.Declaration {
 	return personal.Declaration{
 		Domain: "mailbox",
-		Stores: []personal.Store{threads(), messages(), files(), intake(), numbersStore(), drafts()},
+		Stores: []personal.Store{
+			threads(), messages(), files(), intake(), numbersStore(), drafts(), holdings(), savedDrafts(), savedFilesStore(),
+		},
 		Sends: []personal.Recipient{{
 			Name: "mailbox.privacy.office", Purpose: "mailbox.privacy.purpose",
 			What: []personal.Category{personal.Content, personal.Contact, personal.Identity},
@@ -53,6 +55,7 @@ func threads() personal.Store {
 		{Name: "topic_id", Category: personal.Content},
 		{Name: "reply_way", Category: personal.Behaviour},
 		{Name: "notice", Category: personal.Behaviour},
+		{Name: "registered", Category: personal.Behaviour},
 		{Name: "withdrawal", Category: personal.Behaviour},
 		{Name: "received_at", Category: personal.Behaviour},
 		{Name: "assignee", Category: personal.Employment},
@@ -134,9 +137,10 @@ func drafts() personal.Store {
 			{Name: "values", Category: personal.Content, Special: personal.SpecialPossible, Third: true},
 			{Name: "files", Category: personal.Content, Special: personal.SpecialPossible},
 			{Name: "sent", Category: personal.Content, Special: personal.SpecialPossible, Third: true}, // the stored text, when it differs
-			{Name: "network", Category: personal.Behaviour},                                            // what bounds uploads and letters, never an address
+			{Name: "account", Category: personal.Identifier},
+			{Name: "network", Category: personal.Behaviour}, // what bounds uploads and letters, never an address
 		},
-		Neutral:   []string{"id", "thread", "message", "token", "k", "reached", "noted", "sending", "unsure"},
+		Neutral:   []string{"id", "thread", "message", "token", "k", "reached", "noted", "sending", "unsure", "saved"},
 		Locator:   personal.None,
 		Retention: personal.Retention{Session: true},
 		Erase: []personal.Erasure{

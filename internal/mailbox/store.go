@@ -33,22 +33,22 @@ func Migrations() db.Migrations {
 func insertThread(ctx context.Context, tx *db.Tx, t thread, submit []byte) (bool, error) {
 	n, err := tx.Exec(ctx, `
 insert into mailbox_threads (id, tenant_id, mailbox_id, topic_id, number, submit_id, state, unread, assignee, reply_way,
-  notice, files, size_class, withdrawal, deleting, first_id, received_at, changed_at, due_at, closed_at, version)
-values ($1, $2, $3, $4, $5, $6, 'new', $7, '', $8, $9, $10, $11, $12, $12, $13, $14, $14, $15, 0, 1)
+  notice, files, size_class, withdrawal, deleting, registered, first_id, received_at, changed_at, due_at, closed_at, version)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16, $17, $17, $18, 0, 1)
 on conflict do nothing`,
-		t.ID, string(t.Tenant), string(t.Mailbox), t.Topic, t.Number, submit, true, string(t.Reply),
-		t.Notice, t.Files, t.SizeClass, false, t.First, db.Millis(tx.Now), db.Millis(t.Due))
+		t.ID, string(t.Tenant), string(t.Mailbox), t.Topic, t.Number, submit, string(t.State), t.Unread, t.Assignee, string(t.Reply),
+		t.Notice, t.Files, t.SizeClass, false, t.Registered, t.First, db.Millis(tx.Now), db.Millis(t.Due))
 	return n == 1, err
 }
 
 const threadColumns = `id, tenant_id, mailbox_id, topic_id, number, state, unread, assignee, reply_way, notice, files,
-  size_class, withdrawal, deleting, first_id, received_at, changed_at, due_at, closed_at, version`
+  size_class, withdrawal, deleting, registered, first_id, received_at, changed_at, due_at, closed_at, version`
 
 func scanThread(r db.Scanner) (thread, error) {
 	var t thread
 	var received, changed, due, closed int64
 	err := r.Scan(&t.ID, &t.Tenant, &t.Mailbox, &t.Topic, &t.Number, &t.State, &t.Unread, &t.Assignee, &t.Reply, &t.Notice,
-		&t.Files, &t.SizeClass, &t.Withdrawal, &t.Deleting, &t.First, &received, &changed, &due, &closed, &t.Version)
+		&t.Files, &t.SizeClass, &t.Withdrawal, &t.Deleting, &t.Registered, &t.First, &received, &changed, &due, &closed, &t.Version)
 	t.Received, t.Changed, t.Due = db.Time(received), db.Time(changed), db.Time(due)
 	if closed != 0 {
 		t.Closed = db.Time(closed)
@@ -296,6 +296,7 @@ func removeThread(ctx context.Context, tx *db.Tx, of tenant.ID, id string) ([]st
 		return nil, err
 	}
 	for _, q := range []string{
+		`delete from mailbox_holdings where tenant_id = $1 and thread_id = $2`,
 		`delete from mailbox_files where tenant_id = $1 and thread_id = $2`,
 		`delete from mailbox_messages where tenant_id = $1 and thread_id = $2`,
 		`delete from mailbox_intake where tenant_id = $1 and thread_id = $2`,

@@ -31,9 +31,13 @@ type threadPageView struct {
 	Assignee                                 string
 	Mine                                     bool
 	Protocol                                 []ui.Moment
-	Done                                     string
-	HasDone                                  bool
-	Forms                                    formsView
+	// Holders counts the people with an account who have the thread in their
+	// mailbox; Registered says that it has no collection code.
+	Holders    int
+	Registered bool
+	Done       string
+	HasDone    bool
+	Forms      formsView
 }
 
 // formsView is the state of the forms of a thread, ready to show.
@@ -82,6 +86,9 @@ func (s *Service) threadView(r *http.Request, who account.Actor, id string, form
 		return threadPageView{}, err
 	}
 	v.Protocol = protocolView(r, log, names)
+	if v.Holders, err = s.holders(ctx, who.Tenant, id); err != nil {
+		return threadPageView{}, err
+	}
 	box, _ := t.Mailbox(o.Mailbox)
 	v.Forms = formsOf(r, o, box, forms, names)
 	return v, nil
@@ -92,7 +99,7 @@ func threadHead(r *http.Request, t *tenant.Tenant, o opened) threadPageView {
 	v := threadPageView{
 		ID: o.ID, Title: o.Subject, Number: o.Number, Status: i18n.T(ctx, "mailbox.staff.status."+string(o.State)), Tone: statusOf(o.State),
 		From: o.Contact.Name, Withdrawal: o.Withdrawal, Unread: o.Unread, Closed: o.State == stateClosed, Sealed: o.Sealed, Pending: o.Pending, Older: o.Older,
-		ByMail: o.Reply == replyEmail, Letter: o.Reply == replyLetter,
+		ByMail: o.Reply == replyEmail, Letter: o.Reply == replyLetter, Registered: o.Registered,
 	}
 	if m, ok := t.Mailbox(o.Mailbox); ok {
 		v.Mailbox = m.Title(i18n.Lang(ctx))
@@ -106,7 +113,7 @@ func threadHead(r *http.Request, t *tenant.Tenant, o opened) threadPageView {
 	if v.From == "" {
 		v.From = i18n.T(ctx, "mailbox.staff.row.anonymous")
 	}
-	if v.Letter {
+	if v.Letter || o.Registered && o.Contact.Address != "" {
 		v.Address = strings.Split(o.Contact.Address, "\n")
 	}
 	v.Sender = []ui.Pair{{Key: i18n.T(ctx, "mailbox.staff.sender.name"), Text: v.From}}
@@ -250,7 +257,7 @@ func protocolView(r *http.Request, log []journal.Item, names map[string]string) 
 func actionText(r *http.Request, action string) string {
 	switch action {
 	case "letter.received", "letter.added", "withdrawal.asked", "answer.sent", "note.added", "thread.assigned", "thread.closed",
-		"thread.reopened", "thread.read", "thread.forwarded", "thread.deletion", "answer.undelivered":
+		"thread.reopened", "thread.read", "thread.forwarded", "thread.deletion", "answer.undelivered", "thread.begun", "thread.adopted", "thread.letgo":
 		return i18n.T(r.Context(), "mailbox.staff.log."+strings.ReplaceAll(action, ".", "_"))
 	}
 	return i18n.T(r.Context(), "mailbox.staff.log.other")
@@ -423,4 +430,5 @@ func (s *Service) printView(r *http.Request, who account.Actor, id, answer strin
 type lostView struct {
 	Text, Thread string
 	Ended        bool // the session; otherwise the vault is away
+	Nobody       bool // holds the thread any more
 }

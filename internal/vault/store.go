@@ -453,6 +453,16 @@ func selectStates(ctx context.Context, tx *db.Tx, tenant string, threads []strin
 		out[r.a] = s
 	}
 	if rows, err = db.Collect(ctx, tx, scan, `
+		select thread, account from vault_account_threads
+		where tenant = $1 and thread in (`+db.In(2, len(threads))+`)`, in...); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		s := out[r.a]
+		s.Accounts = append(s.Accounts, r.b)
+		out[r.a] = s
+	}
+	if rows, err = db.Collect(ctx, tx, scan, `
 		select id, kind from vault_tombstones
 		where tenant = $1 and kind = 'thread' and id in (`+db.In(2, len(threads))+`)`, in...); err != nil {
 		return err

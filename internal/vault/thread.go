@@ -352,6 +352,7 @@ type ThreadState struct {
 	Mailbox  string
 	Gone     bool     // shredded; the tombstone still stands
 	Messages []string // ids with a key, in no order
+	Accounts []string // of the citizens who hold it, in no order
 }
 
 // State tells where threads lie. A thread that has not arrived, or whose tombstone has expired, is not in the answer.

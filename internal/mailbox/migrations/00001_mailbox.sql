@@ -15,6 +15,7 @@ create table mailbox_threads (
   size_class   {int} not null,
   withdrawal   {bool} not null,
   deleting     {bool} not null,
+  registered   {bool} not null default false,
   first_id     text not null,
   received_at  {int} not null,
   changed_at   {int} not null,

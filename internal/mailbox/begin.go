@@ -1,0 +1,192 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"poststelle/internal/account"
+	"poststelle/internal/db"
+	"poststelle/internal/fault"
+	"poststelle/internal/jobs"
+	"poststelle/internal/journal"
+	"poststelle/internal/seal"
+	"poststelle/internal/tenant"
+)
+
+// This file lets an office write first, to a person with an account who wrote to
+// the authority before (A48). It goes through a thread that this person holds:
+// nobody looks for people, and no address is shown. The vault wraps the key of
+// the new thread for the very accounts that hold the old one.
+
+// jobUnbegun destroys the keys of a thread that was begun and never sent.
+const jobUnbegun = "mailbox.unbegun" // tenant:thread
+
+// errNobody says that nobody with an account holds the thread (any more).
+var errNobody = fault.With(fault.Conflict, "mailbox.staff.begin.nobody")
+
+// beginInput is a new message to the person who holds a thread.
+type beginInput struct {
+	From    string // the thread that the person holds
+	Draft   draft  // holds the ids of thread and message, the key and the files
+	Mailbox tenant.Mailbox
+	Subject string
+	Body    string // Markdown
+}
+
+// drawThread has the vault draw the keys of a new thread; it checks both
+// memberships. The job that destroys them is stored first, for a message that is
+// never sent. The same person gets the same key for the same draft.
+func (s *Service) drawThread(ctx context.Context, who account.Actor, from string, box tenant.MailboxID, threadID, messageID string) (seal.Key, error) {
+	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+		if _, err := mine(ctx, tx, who, from); err != nil {
+			return err
+		}
+		ref := string(who.Tenant) + ":" + threadID
+		return s.Jobs.Enqueue(ctx, tx, jobUnbegun, ref, jobs.At(tx.Now.Add(unsentAfter)), jobs.Unique(threadID))
+	})
+	if err != nil {
+		return seal.Key{}, fmt.Errorf("mailbox: begin thread: %w", err)
+	}
+	k, err := s.Vault.Begin(ctx, who.Grant, string(who.Tenant), string(box), from, threadID, messageID)
+	if errors.Is(err, fault.Conflict) {
+		return seal.Key{}, errNobody
+	}
+	if err != nil {
+		return seal.Key{}, fmt.Errorf("mailbox: begin thread: %w", paused(err))
+	}
+	return k, nil
+}
+
+// begin stores a thread that the office begins. The same draft sent twice stores
+// one thread. It is in the mailbox of the person with the commit.
+func (s *Service) begin(ctx context.Context, who account.Actor, in beginInput) (number string, err error) {
+	o, err := s.openThread(ctx, who, in.From)
+	if err != nil {
+		return "", err
+	}
+	k, err := s.Vault.Begin(ctx, who.Grant, string(who.Tenant), string(in.Mailbox.ID), in.From, in.Draft.Thread, in.Draft.Message)
+	if errors.Is(err, fault.Conflict) {
+		return "", errNobody
+	}
+	if err != nil {
+		return "", fmt.Errorf("mailbox: begin thread: %w", paused(err))
+	}
+	now := s.Now()
+	if number, err = s.numbers.next(ctx, s.DB, who.Tenant, now); err != nil {
+		return "", fmt.Errorf("mailbox: begin thread: %w", err)
+	}
+	th := thread{
+		ID: in.Draft.Thread, Tenant: who.Tenant, Mailbox: in.Mailbox.ID, Number: number, State: stateWaiting, Reply: replyAccount,
+		Registered: true, Assignee: who.Person, Files: len(in.Draft.Files), SizeClass: sizeClass(in.Draft.Files), First: in.Draft.Message,
+		Due: tenant.WorkingDays(now, in.Mailbox.ReplyDays),
+	}
+	m := sealBegun(who, in, k, o.Contact)
+	submit := seal.Token(strings.ToUpper(in.Draft.Message)).SubmitID()
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		fresh, err := insertThread(ctx, tx, th, submit)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			old, err := selectThreadBySubmit(ctx, tx, who.Tenant, submit)
+			number = old.Number
+			return err
+		}
+		if _, err := insertMessage(ctx, tx, m); err != nil {
+			return err
+		}
+		return s.commitBegun(ctx, tx, who, th, m, in)
+	})
+	if err != nil {
+		return "", fmt.Errorf("mailbox: begin thread: %w", err)
+	}
+	return number, nil
+}
+
+// sealBegun seals the first message of a thread that the office begins. The name
+// that the person gave before goes with it, so that the office sees to whom it
+// has written; the address for mails does not.
+func sealBegun(who account.Actor, in beginInput, k seal.Key, to contact) message {
+	m := sealMessage(who.Tenant, in.Draft.Thread, in.Draft.Message, fromOffice, k, in.Body, in.Draft.Files)
+	m.Author = who.Person
+	m.card = sealPart(k, who.Tenant, m.ID, "card", encode(card{Subject: in.Subject, Sender: to.Name, Excerpt: excerptOf(plainText(in.Body))}))
+	if to.Email = ""; !to.empty() {
+		m.contact = sealPart(k, who.Tenant, m.ID, "contact", encode(to))
+	}
+	return m
+}
+
+func (s *Service) commitBegun(ctx context.Context, tx *db.Tx, who account.Actor, th thread, m message, in beginInput) error {
+	kept, err := s.Jobs.Cancel(ctx, tx, jobUnbegun, th.ID)
+	if err == nil && !kept {
+		err = errAnswered // its keys may be gone
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range in.Draft.Files {
+		if err := s.Refs.Attach(ctx, tx, string(who.Tenant), f.Blob, m.ID, f.Size); err != nil {
+			return err
+		}
+	}
+	holders, err := selectHolders(ctx, tx, who.Tenant, in.From)
+	if err == nil && len(holders) == 0 {
+		err = errNobody
+	}
+	if err != nil {
+		return err
+	}
+	for _, h := range holders {
+		if _, err := insertHolding(ctx, tx, holding{Account: h.Account, Tenant: who.Tenant, Thread: th.ID, Unread: true, Last: m.ID}); err != nil {
+			return err
+		}
+		// The vault has the last word on who holds it.
+		ref := string(who.Tenant) + ":" + th.ID + ":" + h.Account
+		if err := s.Jobs.Enqueue(ctx, tx, jobHold, ref, jobs.At(tx.Now.Add(settleSoon))); err != nil {
+			return err
+		}
+	}
+	if err := s.tellHolders(ctx, tx, th, m); err != nil {
+		return err
+	}
+	s.recount(tx, who.Tenant, th.Mailbox)
+	return journal.Record(ctx, tx, journal.Entry{
+		Tenant: string(who.Tenant), Actor: "staff:" + who.Person, Action: "thread.begun", Object: th.ID,
+		Detail: map[string]string{"from": in.From, "mailbox": string(th.Mailbox)},
+	})
+}
+
+// runUnbegun destroys the keys of a thread that was begun and never sent.
+func (s *Service) runUnbegun(ctx context.Context, j jobs.Job) error {
+	of, id, _ := strings.Cut(j.Ref, ":")
+	_, err := s.threadOf(ctx, tenant.ID(of), id)
+	if !errors.Is(err, fault.NotFound) {
+		return err // it was sent, or the database is away
+	}
+	if err := s.Vault.Shred(ctx, s.Tokens.Retention, of, id); err != nil && !errors.Is(err, fault.NotFound) {
+		return fmt.Errorf("mailbox: drop unsent thread %s: %w", id, err)
+	}
+	return nil
+}
+
+// holders returns how many mailboxes of people with an account have a thread.
+func (s *Service) holders(ctx context.Context, of tenant.ID, threadID string) (n int, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		list, err := selectHolders(ctx, tx, of, threadID)
+		n = len(list)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("mailbox: holders of %s: %w", threadID, err)
+	}
+	return n, nil
+}
+
+// boxesOf are the mailboxes of a person of the staff, in the order of the
+// authority.
+func boxesOf(t *tenant.Tenant, who account.Actor) []tenant.Mailbox {
+	return slices.DeleteFunc(slices.Clone(t.Mailboxes), func(m tenant.Mailbox) bool { return !slices.Contains(who.Mailboxes, m.ID) })
+}

@@ -1,0 +1,351 @@
+package mailbox
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"poststelle/internal/account"
+	"poststelle/internal/fault"
+	"poststelle/internal/i18n"
+	"poststelle/internal/seal"
+	"poststelle/internal/tenant"
+	"poststelle/internal/web"
+	"poststelle/internal/web/ui"
+)
+
+// postedBegin is what the form of a new message to a person carried.
+type postedBegin struct {
+	id, box, subject, body, remove string
+	draft                          draft
+	wrong                          fieldErrors
+}
+
+func (s *Service) getBeginTo(w http.ResponseWriter, r *http.Request, who account.Actor) error {
+	id := r.PathValue("id")
+	n, err := s.heldByPerson(r, who, id)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errNobody
+	}
+	in := postedBegin{id: r.URL.Query().Get("entwurf")}
+	if d, err := begunDraft(r, who, id, in.id); err == nil {
+		in.draft, in.box, in.subject, in.body = d, d.Values["mailbox"], d.Values["subject"], d.Values["body"]
+	} else {
+		in.id = newID()
+	}
+	return s.showBegin(w, r, who, http.StatusOK, in)
+}
+
+// heldByPerson returns how many people with an account hold a thread that the
+// clerk may see.
+func (s *Service) heldByPerson(r *http.Request, who account.Actor, id string) (int, error) {
+	if _, err := s.head(r.Context(), who, id); err != nil {
+		return 0, err
+	}
+	return s.holders(r.Context(), who.Tenant, id)
+}
+
+// begunDraft returns the draft of a new message that this person began at a
+// thread.
+func begunDraft(r *http.Request, who account.Actor, from, id string) (draft, error) {
+	d, err := loadDraft(web.SessionOf(r), staffPrefix+id)
+	if err == nil && (d.Values["from"] != from || d.Values["person"] != who.Person) {
+		err = fault.NotFound
+	}
+	return d, err
+}
+
+func (s *Service) postBeginTo(w http.ResponseWriter, r *http.Request, who account.Actor) error {
+	t, err := s.tenantOf(r)
+	if err != nil {
+		return err
+	}
+	from := r.PathValue("id")
+	if _, err := s.head(r.Context(), who, from); err != nil {
+		return err
+	}
+	in, err := s.readBegin(r, t, who, from)
+	if errors.Is(err, fault.Unavailable) && in.body != "" {
+		return showLost(w, r, fault.Unavailable, in.body)
+	}
+	switch {
+	case errors.Is(err, errNobody):
+		return s.showNobody(w, r, in)
+	case err != nil:
+		return err
+	case in.draft.Sent != nil: // the same form a second time
+		return web.Redirect(w, r, casePath(in.draft.Sent.Thread))
+	case in.remove != "":
+		if _, err := s.removeUpload(r.Context(), web.SessionOf(r), in.draft.ID, in.remove); err != nil {
+			return err
+		}
+		return web.Redirect(w, r, casePath(from)+"/neu?entwurf="+in.id)
+	case len(in.wrong) > 0:
+		return s.showBegin(w, r, who, http.StatusUnprocessableEntity, in)
+	}
+	return s.sendBegun(w, r, t, who, from, in)
+}
+
+func (s *Service) sendBegun(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, who account.Actor, from string, in postedBegin) error {
+	box, _ := t.Mailbox(tenant.MailboxID(in.box))
+	_, err := sending(web.SessionOf(r), in.draft.ID, func(d draft) error {
+		_, err := s.begin(r.Context(), who, beginInput{From: from, Draft: d, Mailbox: box, Subject: in.subject, Body: in.body})
+		return err
+	})
+	switch {
+	case errors.Is(err, errNobody):
+		return s.showNobody(w, r, in)
+	case errors.Is(err, fault.Unavailable):
+		return showLost(w, r, fault.Unavailable, in.body)
+	case err != nil:
+		return err
+	}
+	if err := s.finishDraft(r, in.draft); err != nil {
+		return err
+	}
+	if err := s.remember(r, undo{Done: "begonnen", Thread: in.draft.Thread}); err != nil {
+		return err
+	}
+	return web.Redirect(w, r, casePath(in.draft.Thread))
+}
+
+// readBegin reads the form part by part. Its mailbox stands before the files,
+// because their key belongs to it.
+func (s *Service) readBegin(r *http.Request, t *tenant.Tenant, who account.Actor, from string) (in postedBegin, err error) {
+	parts, err := web.Parts(r)
+	if err != nil {
+		return in, err
+	}
+	for {
+		p, err := parts.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil && !p.IsFile {
+			err = in.field(p)
+		} else if err == nil && p.FileName != "" {
+			err = s.beginFile(r, t, who, from, &in, p)
+		}
+		if err != nil {
+			return in, err
+		}
+	}
+	in.wrong = append(in.wrong, fault.FieldsOf(parts.Invalid())...)
+	if in.remove == "" {
+		in.wrong = append(in.wrong, in.check(t, who)...)
+	}
+	box, ok := ownBox(t, who, in.box)
+	if !ok {
+		return in, nil // said at its field; nothing was drawn
+	}
+	if in.draft, err = s.beginDraft(r, who, from, &in, box.ID); err != nil || in.draft.Sent != nil {
+		return in, err
+	}
+	in.draft, err = changeDraft(web.SessionOf(r), in.draft.ID, func(d *draft) error {
+		d.Values["subject"], d.Values["body"] = in.subject, in.body
+		return nil
+	})
+	return in, err
+}
+
+func (in *postedBegin) field(p *web.Part) error {
+	value, err := p.Value()
+	if err != nil {
+		return err
+	}
+	switch p.Name {
+	case "entwurf":
+		in.id = value
+	case "postfach":
+		in.box = value
+	case "subject":
+		in.subject = strings.TrimSpace(value)
+	case "body":
+		in.body = value
+	case "entfernen":
+		in.remove = value
+	}
+	return nil
+}
+
+func ownBox(t *tenant.Tenant, who account.Actor, id string) (tenant.Mailbox, bool) {
+	for _, m := range boxesOf(t, who) {
+		if string(m.ID) == id {
+			return m, true
+		}
+	}
+	return tenant.Mailbox{}, false
+}
+
+// check says what is wrong with the form, in its order.
+func (in postedBegin) check(t *tenant.Tenant, who account.Actor) (wrong []fault.Field) {
+	if _, ok := ownBox(t, who, in.box); !ok {
+		wrong = append(wrong, fault.Field{Name: "postfach", Key: "mailbox.error.begin.mailbox"})
+	}
+	switch n := utf8.RuneCountInString(in.subject); {
+	case n == 0:
+		wrong = append(wrong, fault.Field{Name: "subject", Key: "mailbox.error.begin.subject"})
+	case n > maxSubject:
+		wrong = append(wrong, fault.Field{Name: "subject", Key: "mailbox.error.subject.long", Args: []any{"n", maxSubject}})
+	}
+	return append(wrong, checkAnswer("body", in.body)...)
+}
+
+// beginFile receives one file into the draft.
+func (s *Service) beginFile(r *http.Request, t *tenant.Tenant, who account.Actor, from string, in *postedBegin, p *web.Part) error {
+	box, ok := ownBox(t, who, in.box)
+	if !ok {
+		in.wrong = append(in.wrong, fault.Field{Name: "files", Key: "mailbox.error.begin.files"})
+		return nil
+	}
+	d, err := s.beginDraft(r, who, from, in, box.ID)
+	if err != nil || d.Sent != nil {
+		return err
+	}
+	u, err := s.receive(r.Context(), d, box, who.Tenant, p.FileName, p)
+	if wrong := fault.FieldsOf(err); len(wrong) > 0 {
+		in.wrong = append(in.wrong, wrong...)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = changeDraft(web.SessionOf(r), d.ID, func(d *draft) error {
+		d.Files = append(d.Files, u)
+		return nil
+	})
+	if err != nil {
+		s.dropUploads(r.Context(), []upload{u})
+	}
+	return err
+}
+
+// beginDraft returns the draft that the form names, making it and its keys at
+// the first post. Two posts of one form at the same time get the same draft, and
+// so the same thread. When another mailbox was chosen since, a new draft begins
+// and its files have to be chosen again: the old keys belong to the old mailbox.
+func (s *Service) beginDraft(r *http.Request, who account.Actor, from string, in *postedBegin, box tenant.MailboxID) (draft, error) {
+	if !validDraftID(in.id) {
+		return draft{}, fault.Invalid
+	}
+	sess := web.SessionOf(r)
+	if d, err := begunDraft(r, who, from, in.id); err == nil && d.Sent == nil && d.Values["mailbox"] != string(box) {
+		in.id = newID()
+		if len(d.Files) > 0 {
+			in.wrong = append(in.wrong, fault.Field{Name: "files", Key: "mailbox.error.begin.files"})
+		}
+		sess.Delete(draftPrefix + d.ID)
+		s.dropUploads(r.Context(), d.Files)
+	}
+	key := draftPrefix + staffPrefix + in.id
+	if _, ok := sess.Get(key); !ok {
+		if err := roomForDraft(sess); err != nil {
+			return draft{}, err
+		}
+	}
+	var d draft
+	err := sess.Update(key, func(raw []byte) (out []byte, err error) {
+		if raw == nil {
+			d = newDraft()
+			d.ID, d.Token, d.K = staffPrefix+in.id, "", nil
+			d.Values["person"], d.Values["from"], d.Values["mailbox"] = who.Person, from, string(box)
+			return encode(d), nil
+		}
+		if d, err = decodeDraft(raw); err == nil && (d.Values["from"] != from || d.Values["person"] != who.Person) {
+			err = fault.NotFound
+		}
+		return raw, err
+	})
+	if err != nil || d.Sent != nil || len(d.K) == len(seal.Key{}) {
+		return d, err
+	}
+	k, err := s.drawThread(r.Context(), who, from, box, d.Thread, d.Message)
+	if err != nil {
+		return draft{}, err
+	}
+	return changeDraft(sess, d.ID, func(d *draft) error {
+		d.K = k[:]
+		return nil
+	})
+}
+
+// beginView is the page of a new message to a person.
+type beginView struct {
+	Action, Back, Number string
+	Draft                string
+	Boxes                ui.Choice
+	Subject              ui.Input
+	Body                 ui.Area
+	Upload               ui.UploadSpec
+	Files                []ui.File
+	Errors               []ui.FieldError
+	Several              int // people who hold the thread, when it is more than one
+}
+
+func (s *Service) showBegin(w http.ResponseWriter, r *http.Request, who account.Actor, status int, in postedBegin) error {
+	t, err := s.tenantOf(r)
+	if err != nil {
+		return err
+	}
+	id := r.PathValue("id")
+	th, err := s.head(r.Context(), who, id)
+	if err != nil {
+		return err
+	}
+	n, err := s.holders(r.Context(), who.Tenant, id)
+	if err != nil {
+		return err
+	}
+	v := beginViewOf(r, t, who, th, in)
+	if n > 1 {
+		v.Several = n
+	}
+	return web.Render(w, r, status, web.View{
+		Title: i18n.T(r.Context(), "mailbox.staff.begin.title"), Body: beginPage(v), Errors: len(in.wrong), Staff: true, Narrow: true, Section: "inbox",
+	})
+}
+
+func beginViewOf(r *http.Request, t *tenant.Tenant, who account.Actor, th thread, in postedBegin) beginView {
+	ctx := r.Context()
+	if in.box == "" {
+		in.box = string(th.Mailbox)
+	}
+	box, ok := ownBox(t, who, in.box)
+	if !ok {
+		box, _ = t.Mailbox(th.Mailbox)
+	}
+	v := beginView{
+		Action: casePath(th.ID) + "/neu", Back: casePath(th.ID), Number: th.Number, Draft: in.id, Errors: in.wrong.summary(r),
+		Boxes:   ui.Choice{Name: "postfach", Label: i18n.T(ctx, "mailbox.staff.begin.mailbox"), Hint: i18n.T(ctx, "mailbox.staff.begin.mailboxhint"), Error: in.wrong.of(r, "postfach")},
+		Subject: ui.Input{Name: "subject", Label: fieldLabel(ctx, "subject"), Value: in.subject, Error: in.wrong.of(r, "subject"), Max: maxSubject},
+		Body: ui.Area{
+			Name: "body", Label: i18n.T(ctx, "mailbox.staff.begin.body"), Hint: i18n.T(ctx, "mailbox.staff.answer.hint"), Value: in.body,
+			Error: in.wrong.of(r, "body"), Rows: 9, Max: maxAnswer,
+		},
+		Upload: ui.UploadSpec{
+			Name: "files", Label: i18n.T(ctx, "mailbox.staff.answer.files"), Accept: acceptOf(box), Multiple: true, Optional: true, Error: in.wrong.of(r, "files"),
+			Limits: i18n.T(ctx, "mailbox.staff.answer.limits", "n", box.MaxFiles, "bytes", i18n.Size(ctx, box.MaxFile), "kinds", kindList(box.FileKinds)),
+		},
+	}
+	for _, m := range boxesOf(t, who) {
+		v.Boxes.Options = append(v.Boxes.Options, ui.Option{Value: string(m.ID), Label: m.Title(i18n.Lang(ctx)), Selected: m.ID == box.ID})
+	}
+	for _, f := range in.draft.Files {
+		v.Files = append(v.Files, ui.File{Name: f.Name, Size: f.Size, State: i18n.T(ctx, "mailbox.staff.answer.filestate"), Tone: ui.Good, Remove: f.Part})
+	}
+	return v
+}
+
+// showNobody says that the person cannot be written to any more, and gives the
+// text back.
+func (s *Service) showNobody(w http.ResponseWriter, r *http.Request, in postedBegin) error {
+	v := lostView{Text: in.body, Thread: casePath(r.PathValue("id")), Nobody: true}
+	return web.Render(w, r, http.StatusConflict, web.View{
+		Title: i18n.T(r.Context(), "mailbox.staff.lost.title"), Body: lostPage(v), Staff: true, Narrow: true, NoIndex: true,
+	})
+}
