@@ -32,12 +32,21 @@ import (
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
 	"poststelle/internal/web"
+	"poststelle/internal/web/valkey"
 )
 
 // Config says where the data are and how the world reaches the server.
 type Config struct {
 	Data     string // directory of everything that is kept; created owner-only
 	Database string // "" = SQLite in Data; else a postgres:// address
+	// SessionServer is the Valkey or Redis server that keeps the sessions; "" keeps
+	// them in memory. SessionsTrusted skips the check that it writes nothing to
+	// disk, which the operator then answers for.
+	SessionServer   string
+	SessionsTrusted bool
+	// LegacyCookies sends cookies under the names of the program that is
+	// replaced.
+	LegacyCookies bool
 	// Demo asks for no second factor and shows it.
 	Demo bool
 	// PublicPort is the port that addresses in mails name; 0 leaves it out.
@@ -72,6 +81,7 @@ type App struct {
 	Catalog   *i18n.Catalog
 	Outbox    *mail.Memory // the demonstration's mail; nil otherwise
 
+	store   *valkey.Store // of the sessions; nil for memory
 	console string
 	checked checked
 	lock    *os.File
@@ -89,7 +99,7 @@ func Migrations() []db.Migrations {
 // Declarations are the personal data of all packages: what the register, the
 // notice and the census are made from.
 func Declarations() []personal.Declaration {
-	cookies, err := registry(nil)
+	cookies, err := registry(nil, false)
 	if err != nil {
 		panic(err) // the declarations of package web contradict each other
 	}
@@ -101,8 +111,11 @@ func Declarations() []personal.Declaration {
 
 // registry is the list of all cookies that may be set. knownBanner says which
 // system messages exist, so that the cookie that hides one can name no other.
-func registry(knownBanner func(context.Context, string) bool) (*web.Registry, error) {
+func registry(knownBanner func(context.Context, string) bool, legacy bool) (*web.Registry, error) {
 	cookies := web.OwnCookies()
+	if legacy {
+		cookies = web.LegacyNames(cookies)
+	}
 	for i := range cookies {
 		if cookies[i].Name == "ps_meldung_*" {
 			cookies[i].Known = knownBanner
@@ -210,7 +223,9 @@ func (a *App) openFloor(ctx context.Context) (err error) {
 	a.Jobs.Every("journal.chain", 5*time.Second, func(ctx context.Context, _ jobs.Job) error { return a.Chain.Extend(ctx) })
 	a.Jobs.Every("journal.expire", 24*time.Hour, func(ctx context.Context, _ jobs.Job) error { return a.expireJournal(ctx) })
 	a.Refs = blob.NewRefs(blob.RefsConfig{DB: a.DB, Store: a.Blobs, Queue: a.Jobs, Log: a.Log})
-	a.Sessions = web.NewSessions(web.SessionConfig{Now: a.Now})
+	if err := a.openSessions(ctx); err != nil {
+		return err
+	}
 	return a.openAccessLog()
 }
 

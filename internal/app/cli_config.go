@@ -19,7 +19,7 @@ import (
 type configFile string
 
 // secretSettings may stand only in a file that not everybody can read.
-var secretSettings = []string{"database", "smtp-password"}
+var secretSettings = []string{"database", "session-store", "smtp-password"}
 
 // BeforeResolve reads the file; kong calls it when the flag is given.
 func (configFile) BeforeResolve(k *kong.Kong, ctx *kong.Context, trace *kong.Path) error {

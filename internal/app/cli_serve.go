@@ -39,6 +39,9 @@ type serveCommand struct {
 	Letters     int      `name:"letters-per-hour" help:"Letters that one network, a /24 or a /48, may send to one authority in an hour; 0 for no limit." default:"500"`
 	NetUploads  int64    `name:"network-uploads" help:"MB of files that one network may have uploaded and not sent yet; 0 for no limit." default:"500" placeholder:"MB"`
 	AllUploads  int64    `name:"all-uploads" help:"The same for all networks together." default:"5120" placeholder:"MB"`
+	Sessions    string   `name:"session-store" help:"Valkey or Redis server for sessions, redis://host:port; in memory otherwise." env:"POSTSTELLE_SESSION_STORE" placeholder:"URL"`
+	Trusted     bool     `name:"session-store-trusted" help:"Believe that this server writes nothing to disk when it does not let us ask."`
+	CookieNames string   `name:"cookie-names" enum:"own,legacy" default:"own" help:"own, or legacy: the names of the program that is replaced."`
 	LogFormat   string   `enum:"text,json" default:"text" help:"text or json."`
 }
 
@@ -64,6 +67,7 @@ func (c *serveCommand) run(ctx context.Context, s Streams) error {
 	c.print(log)
 	a, err := Open(ctx, Config{
 		Data: c.Data, Database: c.Database, TLS: c.secure(), Proxies: proxies, Provider: c.Provider, MailFrom: c.MailFrom,
+		SessionServer: c.Sessions, SessionsTrusted: c.Trusted, LegacyCookies: c.CookieNames == "legacy",
 		PublicPort: c.PublicPort, Limits: c.limits(), Log: log,
 	}, sender)
 	if err != nil {
@@ -141,7 +145,7 @@ func (c *serveCommand) logger(w io.Writer) *slog.Logger {
 // hideSecrets takes secrets out of the environment once they are read, so that
 // nothing that prints the environment shows them.
 func hideSecrets() {
-	for _, name := range []string{"POSTSTELLE_DATABASE", "POSTSTELLE_SMTP_PASSWORD", "POSTSTELLE_PASSWORD"} {
+	for _, name := range []string{"POSTSTELLE_DATABASE", "POSTSTELLE_SESSION_STORE", "POSTSTELLE_SMTP_PASSWORD", "POSTSTELLE_PASSWORD"} {
 		_ = os.Unsetenv(name) // fails on malformed names only
 	}
 }
@@ -157,7 +161,8 @@ func (c *serveCommand) print(log *slog.Logger) {
 		"redirect", c.Redirect, "behind-proxy", c.BehindProxy, "trusted-proxy", c.Proxies, "public-port", c.PublicPort,
 		"mail-from", c.MailFrom, "smtp", c.SMTP, "smtp-tls", c.SMTPTLS, "smtp-user", c.SMTPUser, "smtp-password", password,
 		"letters-per-hour", c.Letters, "network-uploads", c.NetUploads, "all-uploads", c.AllUploads,
-		"provider-table", c.Provider, "log-format", c.LogFormat)
+		"provider-table", c.Provider, "session-store", shownSessions(c.Sessions), "session-store-trusted", c.Trusted,
+		"cookie-names", c.CookieNames, "log-format", c.LogFormat)
 	if c.BehindProxy && len(c.Proxies) == 0 {
 		log.Warn("no trusted proxy is named: the access log will hold the address of the proxy")
 	}
@@ -177,6 +182,15 @@ func shownDatabase(address string) string {
 		return "postgres"
 	}
 	return (&url.URL{Scheme: "postgres", Host: u.Host, Path: u.Path}).String()
+}
+
+// shownSessions leaves out user and password of the server for sessions.
+func shownSessions(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || address == "" {
+		return "memory"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 func (c *serveCommand) ready(log *slog.Logger, l listeners) {

@@ -47,6 +47,9 @@ func (a *App) getReady(w http.ResponseWriter, r *http.Request) error {
 		{"database", queueErr == nil}, {"vault", vaultErr == nil}, {"intake", stuckErr == nil && stuck == 0 && len(overdue) == 0},
 		{"files", a.checked.good(a.Now(), func() error { return a.Blobs.Check(ctx) })}, {"access log", a.Access.Health() == nil},
 	}
+	if a.store != nil {
+		parts = append(parts, part{"sessions", a.store.Check(ctx) == nil})
+	}
 	status := http.StatusOK
 	for _, p := range parts {
 		if !p.Good {

@@ -110,7 +110,7 @@ func (a *App) router() (*web.Router, *web.Assets, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cookies, err := registry(a.knownBanner)
+	cookies, err := registry(a.knownBanner, a.LegacyCookies)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -27,24 +27,26 @@ var rules = map[string]rule{
 	"cmd/poststelle": {may: []string{"app"}},
 	"app":            {may: everything},
 
-	"fault":           {},
-	"personal":        {may: []string{"fault"}},
-	"seal":            {},
-	"db":              {may: types},
-	"db/dbtest":       {may: append([]string{"db"}, types...)},
-	"i18n":            {may: []string{"fault"}},
-	"web/assets":      {},
-	"web":             {may: []string{"web/ui", "web/assets", "i18n", "personal", "fault"}},
-	"web/ui":          {may: []string{"web/assets", "i18n", "personal", "fault"}},
-	"web/webtest":     {may: []string{"web", "web/ui", "i18n", "fault"}},
-	"jobs":            {may: append([]string{"db"}, types...)},
-	"blob":            {may: append([]string{"jobs", "db"}, types...)},
-	"blob/blobtest":   {may: append([]string{"blob", "jobs", "db"}, types...)},
-	"mail":            {may: append([]string{"jobs", "db", "i18n"}, types...)},
-	"vault":           {may: append([]string{"jobs", "db"}, types...)},
-	"vault/vaulttest": {may: append([]string{"vault", "db"}, types...)},
-	"journal":         {may: append([]string{"jobs", "db"}, types...)},
-	"privacy":         {may: append([]string{"journal", "blob", "vault", "jobs", "db"}, types...), planned: "the engine over the declarations"},
+	"fault":                 {},
+	"personal":              {may: []string{"fault"}},
+	"seal":                  {},
+	"db":                    {may: types},
+	"db/dbtest":             {may: append([]string{"db"}, types...)},
+	"i18n":                  {may: []string{"fault"}},
+	"web/assets":            {},
+	"web":                   {may: []string{"web/ui", "web/assets", "i18n", "personal", "fault"}},
+	"web/valkey":            {may: []string{"web", "seal", "fault"}},
+	"web/ui":                {may: []string{"web/assets", "i18n", "personal", "fault"}},
+	"web/valkey/valkeytest": {},
+	"web/webtest":           {may: []string{"web", "web/ui", "i18n", "fault"}},
+	"jobs":                  {may: append([]string{"db"}, types...)},
+	"blob":                  {may: append([]string{"jobs", "db"}, types...)},
+	"blob/blobtest":         {may: append([]string{"blob", "jobs", "db"}, types...)},
+	"mail":                  {may: append([]string{"jobs", "db", "i18n"}, types...)},
+	"vault":                 {may: append([]string{"jobs", "db"}, types...)},
+	"vault/vaulttest":       {may: append([]string{"vault", "db"}, types...)},
+	"journal":               {may: append([]string{"jobs", "db"}, types...)},
+	"privacy":               {may: append([]string{"journal", "blob", "vault", "jobs", "db"}, types...), planned: "the engine over the declarations"},
 
 	"tenant":  {may: floor},
 	"account": {may: append([]string{"tenant"}, floor...)},
@@ -72,7 +74,7 @@ var rules = map[string]rule{
 var domains = []string{"mailbox", "accesslog", "notice", "rights", "newsletter", "blog", "analytics", "media"}
 
 // helpers serve tests alone.
-var helpers = []string{"db/dbtest", "blob/blobtest", "vault/vaulttest", "web/webtest"}
+var helpers = []string{"db/dbtest", "blob/blobtest", "vault/vaulttest", "web/webtest", "web/valkey/valkeytest"}
 
 // owners are outside packages (with everything below them) that only some of our packages may use.
 var owners = map[string]struct {
@@ -86,6 +88,7 @@ var owners = map[string]struct {
 	"net/smtp":                    {[]string{"mail"}, "only mail opens SMTP"},
 	"github.com/wneessen/go-mail": {[]string{"mail"}, "only mail opens SMTP"},
 	"github.com/emersion":         {[]string{"mail"}, "only mail speaks mail protocols"},
+	"github.com/valkey-io":        {[]string{"web/valkey"}, "web knows a Store"},
 	"crypto/hpke":                 {[]string{"seal"}, "one place for ciphers"},
 	"crypto/cipher":               {[]string{"seal", "vault", "accesslog"}, "ciphers stand where formats are defined: letters, the vault's rows, log segments"},
 	"crypto/aes":                  {[]string{"seal", "vault", "accesslog"}, "ciphers stand where formats are defined: letters, the vault's rows, log segments"},
@@ -94,7 +97,7 @@ var owners = map[string]struct {
 	"github.com/go-webauthn":      {[]string{"vault"}, "sign-in verifiers live in the vault"},
 	"html/template":               {[]string{"mail"}, "pages are templ components"},
 	"text/template":               {nil, "text/template does not escape"},
-	"os/exec":                     {nil, "the program starts no other program"},
+	"os/exec":                     {[]string{"web/valkey/valkeytest"}, "the program starts no other program; a test starts its server"},
 	"math/rand":                   {[]string{"db", "jobs", "load"}, "identifiers and keys come from crypto/rand; back-off and sample data need no secrecy"},
 	"unsafe":                      {nil, "memory safety"},
 	"plugin":                      {nil, "one binary"},

@@ -1,0 +1,348 @@
+package valkey
+
+import (
+	"bytes"
+	"context"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"poststelle/internal/fault"
+	"poststelle/internal/seal"
+	"poststelle/internal/web"
+)
+
+// names are what follows from the id in a cookie.
+type names struct {
+	lookup string   // of the hash on the server
+	kek    seal.Key // opens its head
+}
+
+// namesOf derives both from the id of a site; false for what is no id.
+func namesOf(cookie, site string) (n names, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(cookie)
+	if err != nil || len(raw) != 32 {
+		return n, false
+	}
+	lookup, err := hkdf.Key(sha256.New, raw, nil, "poststelle/session/1/lookup\x00"+site, 32)
+	if err != nil {
+		return n, false
+	}
+	kek, err := hkdf.Key(sha256.New, raw, nil, "poststelle/session/1/key\x00"+site, 32)
+	if err != nil {
+		return n, false
+	}
+	return names{"poststelle:session:" + hex.EncodeToString(lookup), seal.Key(kek)}, true
+}
+
+func newCookie(site string) (string, names) {
+	var raw [32]byte
+	rand.Read(raw[:]) // never fails
+	cookie := base64.RawURLEncoding.EncodeToString(raw[:])
+	n, _ := namesOf(cookie, site)
+	return cookie, n
+}
+
+// head is what the cookie opens: the key of all values, so that another cookie
+// needs another head and nothing else.
+type head struct {
+	Site    string `json:"site"`
+	Created int64  `json:"created"` // ms
+	Key     []byte `json:"key"`
+	Secret  []byte `json:"secret"` // of the form tokens
+}
+
+func (h head) seal(n names) string {
+	plain, err := json.Marshal(h)
+	if err != nil {
+		panic(err) // bytes and numbers
+	}
+	return string(seal.Seal(n.kek, seal.Place{Tenant: h.Site, Message: n.lookup, Part: "head"}, plain))
+}
+
+func openHead(n names, site string, sealed []byte) (h head, err error) {
+	plain, err := seal.Open(n.kek, seal.Place{Tenant: site, Message: n.lookup, Part: "head"}, sealed)
+	if err == nil {
+		err = json.Unmarshal(plain, &h)
+	}
+	if err == nil && len(h.Key) != len(seal.Key{}) {
+		err = seal.ErrForged
+	}
+	return h, err
+}
+
+// session is a web.Kept: the values as they were when the request began, and
+// what it has changed since.
+type session struct {
+	s    *Store
+	ctx  context.Context
+	head head
+	key  seal.Key
+
+	mu     sync.Mutex
+	lookup string
+	values map[string][]byte
+	end    time.Time
+	final  bool
+	ended  bool
+}
+
+// Create implements web.Store.
+func (s *Store) Create(ctx context.Context, site string) (web.Kept, string, error) {
+	cookie, n := newCookie(site)
+	now := s.cfg.Now()
+	key, secret := seal.NewKey(), seal.NewKey()
+	h := head{Site: site, Created: now.UnixMilli(), Key: key[:], Secret: secret[:]}
+	end := strconv.FormatInt(now.Add(s.cfg.Max).UnixMilli(), 10)
+	ask, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	b := s.client.B()
+	for _, res := range s.client.DoMulti(ask,
+		b.Multi().Build(),
+		b.Hset().Key(n.lookup).FieldValue().FieldValue("h", h.seal(n)).FieldValue("e", end).FieldValue("b", "0").Build(),
+		b.Pexpire().Key(n.lookup).Milliseconds(min(s.cfg.Idle, s.cfg.Max).Milliseconds()).Build(),
+		b.Exec().Build()) {
+		if err := res.Error(); err != nil {
+			return nil, "", away(err)
+		}
+	}
+	return &session{s: s, ctx: ctx, head: h, key: key, lookup: n.lookup, values: map[string][]byte{}, end: now.Add(min(s.cfg.Idle, s.cfg.Max))}, cookie, nil
+}
+
+// Find implements web.Store. What does not open is no session.
+func (s *Store) Find(ctx context.Context, cookie, site string, passive bool) (web.Kept, error) {
+	n, ok := namesOf(cookie, site)
+	if !ok {
+		return nil, nil
+	}
+	now := s.cfg.Now()
+	quiet := "0"
+	if passive {
+		quiet = "1"
+	}
+	ask, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answer, err := s.find.Exec(ask, s.client, []string{n.lookup},
+		[]string{strconv.FormatInt(s.cfg.Idle.Milliseconds(), 10), strconv.FormatInt(now.UnixMilli(), 10), quiet}).ToArray()
+	if err != nil {
+		return nil, away(err)
+	}
+	if len(answer) != 2 {
+		return nil, nil
+	}
+	ttl, err := answer[0].AsInt64()
+	if err != nil {
+		return nil, away(err)
+	}
+	fields, err := answer[1].AsStrMap()
+	if err != nil {
+		return nil, away(err)
+	}
+	h, err := openHead(n, site, []byte(fields["h"]))
+	created := time.UnixMilli(h.Created)
+	if err != nil || h.Site != site || now.Sub(created) >= s.cfg.Max {
+		return nil, nil
+	}
+	k := &session{s: s, ctx: ctx, head: h, key: seal.Key(h.Key), lookup: n.lookup, values: map[string][]byte{}}
+	k.end = now.Add(time.Duration(ttl) * time.Millisecond)
+	if most := created.Add(s.cfg.Max); !k.end.Before(most.Add(-time.Second)) {
+		k.end, k.final = most, true
+	}
+	for field, sealed := range fields {
+		if key, value, err := k.open(field, []byte(sealed)); err == nil {
+			k.values[key] = value
+		}
+	}
+	return k, nil
+}
+
+// field is the name of a value on the server.
+func (k *session) field(key string) string {
+	name := k.key.Derive("names")
+	mac := hmac.New(sha256.New, name[:])
+	mac.Write([]byte(key))
+	return "v" + string(mac.Sum(nil)[:16])
+}
+
+func (k *session) place(field string) seal.Place {
+	return seal.Place{Tenant: k.head.Site, Message: "session", Part: field}
+}
+
+func (k *session) seal(key string, value []byte) string {
+	plain := binary.BigEndian.AppendUint32(nil, uint32(len(key)))
+	plain = append(append(plain, key...), value...)
+	return string(seal.Seal(k.key, k.place(k.field(key)), plain))
+}
+
+func (k *session) open(field string, sealed []byte) (key string, value []byte, err error) {
+	if !strings.HasPrefix(field, "v") || len(field) != 17 {
+		return "", nil, seal.ErrForged
+	}
+	plain, err := seal.Open(k.key, k.place(field), sealed)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(plain) < 4 || int64(binary.BigEndian.Uint32(plain)) > int64(len(plain)-4) {
+		return "", nil, seal.ErrForged
+	}
+	n := int(binary.BigEndian.Uint32(plain))
+	return string(plain[4 : 4+n]), plain[4+n:], nil
+}
+
+// Secret implements web.Kept.
+func (k *session) Secret() []byte { return k.head.Secret }
+
+// Get implements web.Kept.
+func (k *session) Get(key string) ([]byte, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	v, ok := k.values[key]
+	return bytes.Clone(v), ok
+}
+
+// Keys implements web.Kept.
+func (k *session) Keys(prefix string) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := slices.Sorted(maps.Keys(k.values))
+	return slices.DeleteFunc(all, func(key string) bool { return !strings.HasPrefix(key, prefix) })
+}
+
+// Deadline implements web.Kept.
+func (k *session) Deadline() (time.Time, bool) { return k.end, k.final }
+
+// attempts bounds how often a change is tried that others are faster with.
+const attempts = 200
+
+// Update implements web.Kept. It writes only over the value that f has seen, and
+// asks f again when another request was faster.
+func (k *session) Update(key string, f func(old []byte) ([]byte, error)) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	field := k.field(key)
+	old, prefix, err := k.current(field)
+	for range attempts {
+		if err != nil {
+			return err
+		}
+		value, err := f(bytes.Clone(old))
+		if err != nil {
+			return err
+		}
+		sealed := ""
+		if value != nil {
+			sealed = k.seal(key, value)
+		}
+		state, now, err := k.ask(k.s.set.Exec, []string{field, prefix, sealed, strconv.FormatInt(k.s.cfg.Bytes, 10)})
+		switch {
+		case err != nil:
+			return err
+		case state == "ok":
+			k.keep(key, value)
+			return nil
+		case state == "full":
+			return fmt.Errorf("valkey: session value %w", fault.TooLarge)
+		case state != "other":
+			k.ended = true
+			return web.ErrEnded
+		}
+		if old, prefix, err = k.read(field, now); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("valkey: too many changes of one value: %w", fault.Conflict)
+}
+
+func (k *session) keep(key string, value []byte) {
+	if value == nil {
+		delete(k.values, key)
+		return
+	}
+	k.values[key] = bytes.Clone(value)
+}
+
+// current asks the server for a value as it is now.
+func (k *session) current(field string) (value []byte, prefix string, err error) {
+	if k.ended {
+		return nil, "", web.ErrEnded
+	}
+	// No sealed value begins like this, so nothing is written, and the answer
+	// holds what is there.
+	state, now, err := k.ask(k.s.set.Exec, []string{field, "?", "", "0"})
+	switch {
+	case err != nil:
+		return nil, "", err
+	case state != "other":
+		k.ended = true
+		return nil, "", web.ErrEnded
+	}
+	return k.read(field, now)
+}
+
+func (k *session) read(field, sealed string) (value []byte, prefix string, err error) {
+	if sealed == "" {
+		return nil, "", nil
+	}
+	if _, value, err = k.open(field, []byte(sealed)); err != nil {
+		return nil, "", fmt.Errorf("valkey: a session value was changed by somebody else: %w: %w", err, fault.Conflict)
+	}
+	return value, sealed[:prefixSize], nil
+}
+
+// follow takes the name that a session has since a rotation.
+func (k *session) follow(moved string) bool {
+	name, err := seal.Open(k.key, k.place("moved"), []byte(moved))
+	if err != nil {
+		return false
+	}
+	k.lookup = string(name)
+	return true
+}
+
+// Rotate implements web.Kept.
+func (k *session) Rotate() (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	cookie, n := newCookie(k.head.Site)
+	now := k.s.cfg.Now()
+	fresh := k.head
+	fresh.Created = now.UnixMilli()
+	moved := seal.Seal(k.key, k.place("moved"), []byte(n.lookup))
+	state, _, err := k.askTo(n.lookup, k.s.rotate.Exec, []string{
+		k.head.seal(n), fresh.seal(n), strconv.FormatInt(now.Add(k.s.cfg.Max).UnixMilli(), 10), string(moved),
+		strconv.FormatInt(now.UnixMilli(), 10), strconv.FormatInt(k.s.cfg.Idle.Milliseconds(), 10),
+	})
+	if err != nil {
+		return "", err
+	}
+	if state != "ok" {
+		k.ended = true
+		return "", web.ErrEnded
+	}
+	k.lookup = n.lookup
+	return cookie, nil
+}
+
+// End implements web.Kept. If the server is away, the session ends by itself.
+func (k *session) End() map[string][]byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	values := k.values
+	if !k.ended {
+		_, _, _ = k.ask(k.s.end.Exec, nil)
+	}
+	k.values, k.ended = map[string][]byte{}, true
+	return values
+}
