@@ -367,17 +367,15 @@ func (v *Vault) Substitute(ctx context.Context, token, tenant, person, deputy st
 
 func checkSubstitution(ctx context.Context, tx *db.Tx, tenant, person, deputy string, until time.Time) error {
 	var bad []fault.Field
-	for _, p := range []string{person, deputy} {
-		role, err := selectRole(ctx, tx, tenant, p)
-		switch {
-		case p == deputy && errors.Is(err, fault.NotFound):
-			role = ""
-		case err != nil:
-			return err
-		}
-		if p == deputy && (!mayJoin(role) || deputy == person) {
-			bad = append(bad, fault.Field{Name: "deputy", Key: "vault.substitute.deputy"})
-		}
+	if _, err := selectRole(ctx, tx, tenant, person); err != nil {
+		return err
+	}
+	role, err := selectRole(ctx, tx, tenant, deputy)
+	if err != nil && !errors.Is(err, fault.NotFound) {
+		return err
+	}
+	if !mayJoin(role) || deputy == person {
+		bad = append(bad, fault.Field{Name: "deputy", Key: "vault.substitute.deputy"})
 	}
 	if !until.After(tx.Now) || until.After(tx.Now.Add(maxSubstitution)) {
 		bad = append(bad, fault.Field{Name: "until", Key: "vault.substitute.until", Args: []any{"days", int(maxSubstitution / (24 * time.Hour))}})
