@@ -97,7 +97,7 @@ func (s *Service) getSavedDrafts(w http.ResponseWriter, r *http.Request, t *tena
 		v.Drafts = append(v.Drafts, s.savedItem(r, t, x))
 	}
 	return web.Render(w, r, http.StatusOK, web.View{
-		Title: i18n.T(r.Context(), "mailbox.saved.title"), Body: savedPage(v), NoIndex: true, Section: "postfach",
+		Title: i18n.T(r.Context(), "mailbox.saved.title"), Body: savedPage(v), NoIndex: true, Section: "mailbox",
 	})
 }
 

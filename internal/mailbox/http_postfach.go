@@ -102,7 +102,7 @@ func (s *Service) getPostfach(w http.ResponseWriter, r *http.Request, t *tenant.
 	}
 	v := s.postfachView(r, t, f, page)
 	return web.Render(w, r, http.StatusOK, web.View{
-		Title: i18n.T(r.Context(), "mailbox.postfach.title"), Body: postfachPage(v), NoIndex: true, Section: "postfach",
+		Title: i18n.T(r.Context(), "mailbox.postfach.title"), Body: postfachPage(v), NoIndex: true, Section: "mailbox",
 	})
 }
 
@@ -118,7 +118,7 @@ func (s *Service) getHistory(w http.ResponseWriter, r *http.Request, t *tenant.T
 	}
 	v := s.historyView(r, t, c, o)
 	return web.Render(w, r, http.StatusOK, web.View{
-		Title: i18n.T(r.Context(), "mailbox.postfach.history"), Body: historyPage(v), NoIndex: true, Section: "postfach", Print: "brief",
+		Title: i18n.T(r.Context(), "mailbox.postfach.history"), Body: historyPage(v), NoIndex: true, Section: "mailbox", Print: "brief",
 	})
 }
 
@@ -180,7 +180,7 @@ func (s *Service) getLetGo(w http.ResponseWriter, r *http.Request, t *tenant.Ten
 	}
 	v := letGoView{Action: collectedPath("entfernen", c), Back: collectedPath("vorgang", c), Registered: th.Registered, Number: th.Number}
 	return web.Render(w, r, http.StatusOK, web.View{
-		Title: i18n.T(r.Context(), "mailbox.letgo.title"), Body: letGoPage(v), NoIndex: true, Section: "postfach",
+		Title: i18n.T(r.Context(), "mailbox.letgo.title"), Body: letGoPage(v), NoIndex: true, Section: "mailbox",
 	})
 }
 
@@ -218,7 +218,7 @@ func (s *Service) getAdopt(w http.ResponseWriter, r *http.Request, _ *tenant.Ten
 
 func (s *Service) renderAdopt(w http.ResponseWriter, r *http.Request, status int, v adoptView) error {
 	return web.Render(w, r, status, web.View{
-		Title: i18n.T(r.Context(), "mailbox.adopt.title"), Body: adoptPage(v), Errors: len(v.Errors), NoIndex: true, Section: "postfach",
+		Title: i18n.T(r.Context(), "mailbox.adopt.title"), Body: adoptPage(v), Errors: len(v.Errors), NoIndex: true, Section: "mailbox",
 	})
 }
 

@@ -53,7 +53,7 @@ func (c collected) key() string {
 // section is the entry of the navigation under which the thread is shown.
 func (c collected) section() string {
 	if c.registered() {
-		return "postfach"
+		return "mailbox"
 	}
 	return "collect"
 }
