@@ -109,10 +109,28 @@ func (a *App) citizenFrame(r *http.Request, v web.View, f *ui.Frame) {
 		return
 	}
 	f.Nav = append(f.Nav,
-		ui.NavItem{Href: "/postfach", Label: i18n.T(ctx, "app.nav.mailbox"), Current: v.Section == "mailbox"},
+		ui.NavItem{
+			Href: "/postfach", Label: i18n.T(ctx, "app.nav.mailbox"), Current: v.Section == "mailbox", Count: a.unread(r),
+			CountLabel: i18n.T(ctx, "mailbox.postfach.unread.count"),
+		},
 		ui.NavItem{Href: "/konto", Label: i18n.T(ctx, "app.nav.account"), Current: v.Section == "account"},
 	)
 	f.SignOut = "/konto/abmelden"
+}
+
+// unread is how many threads in the citizen's mailbox have something new; 0 when
+// that cannot be said: the page itself says what is away.
+func (a *App) unread(r *http.Request) int {
+	t, ok := a.Directory.ByID(tenant.ID(web.SiteOf(r.Context()).ID))
+	who, err := a.Accounts.Citizen(r)
+	if err != nil || !ok {
+		return 0
+	}
+	n, err := a.Mailboxes.UnreadCount(r.Context(), who, t)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 func (a *App) staffFrame(r *http.Request, v web.View, f *ui.Frame) {
