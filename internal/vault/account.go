@@ -47,6 +47,7 @@ type AccountService interface {
 	SetLang(ctx context.Context, token, lang string) error
 	DeleteAccount(ctx context.Context, token string) error
 	ForgetAccount(ctx context.Context, token, account string) error
+	GoneAccounts(ctx context.Context, token string, accounts []string) ([]string, error)
 	AccountMail(ctx context.Context, token string, accounts []string) (map[string]Address, error)
 
 	// Keys.

@@ -3,6 +3,7 @@ package vault_test
 import (
 	"crypto/rand"
 	"errors"
+	"slices"
 	"testing"
 
 	"poststelle/internal/fault"
@@ -344,6 +345,10 @@ func TestDeleteAccount(t *testing.T) {
 	must(t, w.ForgetAccount(t.Context(), retention, bert.Person)) // on application, A49
 	_, err := w.Check(t.Context(), bert.Token)
 	wantErr(t, err, fault.Denied)
+	gone := got(w.GoneAccounts(t.Context(), retention, []string{bert.Person, again.Person, g.Person, "never"}))(t)
+	if !slices.Equal(gone, []string{bert.Person, g.Person, "never"}) {
+		t.Errorf("GoneAccounts() = %v", gone)
+	}
 	for _, token := range []string{again.Token, w.bau.Token, w.service(vault.ServiceNotifier)} {
 		wantErr(t, w.ForgetAccount(t.Context(), token, again.Person), fault.Denied)
 	}

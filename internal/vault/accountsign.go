@@ -412,6 +412,29 @@ func (v *Vault) forgetAccount(ctx context.Context, account string) error {
 	})
 }
 
+// GoneAccounts returns those of at most 200 accounts that do not exist any more, in the order asked, for the services "retention" and
+// "notifier": so that others can drop what they still keep of them. Nothing is opened, so nothing is audited.
+func (v *Vault) GoneAccounts(ctx context.Context, token string, accounts []string) ([]string, error) {
+	if _, err := v.service(token, ServiceRetention, ServiceNotifier); err != nil {
+		return nil, fmt.Errorf("vault: gone accounts: %w", err)
+	}
+	if len(accounts) > maxBatch {
+		return nil, fmt.Errorf("vault: gone accounts: %d accounts: %w", len(accounts), fault.TooLarge)
+	}
+	var gone []string
+	err := v.view(ctx, "gone accounts", func(tx *db.Tx) error {
+		there, err := selectAccountKeys(ctx, tx, accounts)
+		gone = nil
+		for _, id := range accounts {
+			if _, ok := there[id]; err == nil && !ok {
+				gone = append(gone, id)
+			}
+		}
+		return err
+	})
+	return gone, err
+}
+
 // AccountMail returns where mails to at most 200 accounts go, for the service "notifier". Accounts that do not exist are left out.
 func (v *Vault) AccountMail(ctx context.Context, token string, accounts []string) (map[string]Address, error) {
 	g, err := v.service(token, ServiceNotifier)

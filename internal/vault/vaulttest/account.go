@@ -231,3 +231,11 @@ func (s *Switch) DropDrafts(ctx context.Context, token string, drafts []string) 
 	}
 	return s.inner.DropDrafts(ctx, token, drafts)
 }
+
+// GoneAccounts is that of the wrapped service.
+func (s *Switch) GoneAccounts(ctx context.Context, token string, accounts []string) ([]string, error) {
+	if err := s.err(); err != nil {
+		return nil, err
+	}
+	return s.inner.GoneAccounts(ctx, token, accounts)
+}
