@@ -210,14 +210,11 @@ func (a *Accounts) runSweep(ctx context.Context, _ jobs.Job) error {
 // know any more. An account is made in the vault before its row is made here, so
 // one without the other is gone for good.
 func (a *Accounts) dropGone(ctx context.Context, accounts []string) error {
-	alive, err := a.Vault.AccountMail(ctx, a.Notifier, accounts)
+	gone, err := a.Vault.GoneAccounts(ctx, a.Notifier, accounts)
 	if err != nil {
 		return fmt.Errorf("account: compare with the vault: %w", err)
 	}
-	for _, id := range accounts {
-		if _, ok := alive[id]; ok {
-			continue
-		}
+	for _, id := range gone {
 		if err := a.forget(ctx, "-", id); err != nil {
 			return err
 		}
