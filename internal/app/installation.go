@@ -234,5 +234,6 @@ func (a *App) SweepUploads(ctx context.Context) error {
 		return fmt.Errorf("app: sweep uploads: nothing is removed: %w", err)
 	}
 	_, err = a.Refs.Sweep(ctx, uploadAge)
+	a.Mailboxes.ForgetUploads(a.Now().Add(-uploadAge))
 	return err
 }

@@ -177,7 +177,7 @@ func checkImport(name string, r rule, imp string) []string {
 func checkTestImport(name string, r rule, imp string) []string {
 	target := short(imp)
 	switch {
-	case target == "", target == name, name == "arch", name == "app", name == "cmd/poststelle",
+	case target == "", target == name, target == name+"/valkey", name == "arch", name == "app", name == "cmd/poststelle",
 		slices.Contains(helpers, target), slices.Contains(floor, target),
 		slices.Contains(r.may, "*"), slices.Contains(r.may, target):
 		return nil

@@ -62,6 +62,7 @@ type uploadBudget struct {
 type charge struct {
 	net   netip.Prefix
 	bytes int64
+	at    time.Time // when the upload began
 }
 
 func newUploadBudget(l Limits) *uploadBudget {
@@ -102,6 +103,20 @@ func (b *uploadBudget) release(files []upload) {
 	}
 }
 
+// ForgetUploads gives back what uploads took that began before a time: no draft
+// can name them any more. It is for sessions that end where nobody here is told.
+func (s *Service) ForgetUploads(before time.Time) {
+	b := s.uploads
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, c := range b.files {
+		if c.at.Before(before) {
+			b.giveBack(c)
+			delete(b.files, id)
+		}
+	}
+}
+
 var errNoRoom = errors.New("budget for uploads is used up")
 
 // metered takes what is read from the budget, and fails when that is used up.
@@ -117,7 +132,7 @@ func (m *metered) Read(p []byte) (int, error) {
 		return 0, errNoRoom
 	}
 	n, err := m.r.Read(p)
-	if !m.b.add(charge{m.used.net, int64(n)}) {
+	if !m.b.add(charge{net: m.used.net, bytes: int64(n)}) {
 		m.over = true
 		return 0, errNoRoom
 	}

@@ -78,7 +78,7 @@ func (s *Service) readPart(r *http.Request, parts *web.PartReader, d draft, box 
 // receiveMetered is receive within what the network of the request may upload
 // without sending it.
 func (s *Service) receiveMetered(r *http.Request, d draft, box tenant.Mailbox, of tenant.ID, part *web.Part) (upload, error) {
-	m := &metered{r: part, b: s.uploads, used: charge{net: web.Network(web.ClientIP(r.Context()))}}
+	m := &metered{r: part, b: s.uploads, used: charge{net: web.Network(web.ClientIP(r.Context())), at: s.Now()}}
 	u, err := s.receive(r.Context(), d, box, of, part.FileName, m)
 	if err == nil {
 		m.keep(u.Blob)

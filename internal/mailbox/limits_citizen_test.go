@@ -72,6 +72,12 @@ func TestUploads_Budget(t *testing.T) {
 	p.Sessions.Sweep()
 	upload(files(t, p.from("192.0.2.3"), "tiefbauamt", "schaden")).Want(200)
 	upload(files(t, p.from("203.0.113.1"), "tiefbauamt", "schaden")).Want(200)
+	// So does time, for sessions whose end nobody here is told.
+	upload(files(t, p.from("198.51.100.9"), "tiefbauamt", "schaden")).Want(422)
+	p.Service.ForgetUploads(p.Now())
+	upload(files(t, p.from("198.51.100.9"), "tiefbauamt", "schaden")).Want(422)
+	p.Service.ForgetUploads(p.Now().Add(time.Second))
+	upload(files(t, p.from("198.51.100.9"), "tiefbauamt", "schaden")).Want(200)
 }
 
 // Guards the quota of letters of one network (Limits.LettersPerHour, mayWrite):

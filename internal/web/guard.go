@@ -53,10 +53,14 @@ func (sc *scope) formToken() string {
 	if s == nil {
 		return ""
 	}
+	if sc.drawn.of == s {
+		return sc.drawn.token
+	}
 	b := make([]byte, tokenNonce, tokenNonce+sha256.Size)
 	rand.Read(b) // never fails
 	b = tokenMAC(s.kept.Secret(), b)
-	return base64.RawURLEncoding.EncodeToString(b[:tokenSize])
+	sc.drawn.of, sc.drawn.token = s, base64.RawURLEncoding.EncodeToString(b[:tokenSize])
+	return sc.drawn.token
 }
 
 // tokenMAC appends the MAC to a nonce.

@@ -38,10 +38,14 @@ type scope struct {
 	hidden  *Session // live, but the form came without its token
 	state   State
 	looked  bool
-	away    error  // why no session can be found now
-	guarded bool   // a post, which needs the token of its session
-	token   string // what it brought
-	typed   *typed // its texts, while sessions are away
+	away    error    // why no session can be found now
+	guarded bool     // a post, which needs the token of its session
+	token   string   // what it brought
+	typed   *typed   // its texts, while sessions are away
+	drawn   struct { // the token of the forms of this page
+		of    *Session
+		token string
+	}
 }
 
 type scopeKey struct{}
