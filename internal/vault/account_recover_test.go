@@ -254,6 +254,19 @@ func TestChangeMail(t *testing.T) {
 	}
 }
 
+// TestChangeMail_LinkToOldAddress: a link to recover, sent to an address that has moved on, opens nobody's account, not even that of the
+// person who has the address now.
+func TestChangeMail_LinkToOldAddress(t *testing.T) {
+	w := newWorld(t)
+	g := w.citizen(anna)
+	link := w.wantMail(w.recover(anna), "new", vault.MailRecover, anna).Token
+	request := got(w.ChangeMail(t.Context(), g.Token, town, "neu@post.example", "de"))(t)
+	got(w.ConfirmMail(t.Context(), vault.RealmAll, w.mail(request, "new").Token, g.Token))(t)
+	w.citizen(anna)
+	_, _, err := w.RecoverSet(t.Context(), vault.RealmAll, link, fresh)
+	wantErr(t, err, fault.Denied)
+}
+
 func TestChangeMail_Taken(t *testing.T) {
 	w := newWorld(t)
 	g, bert := w.citizen(anna), "bert@post.example"
