@@ -26,7 +26,7 @@ var callers = map[string]string{
 	"Check":        "both", "EndGrant": "both", "AddPasskey": "both", "Passkeys": "both", "RemovePasskey": "both",
 	"ProvePassword": "both", "ProvePasskey": "both", "Sessions": "both", "EndSession": "both", "EndOtherSessions": "both",
 	"ContactKeys": "service", "StaffMail": "service", "RequestMail": "service", "RecoverFinish": "service", "ForgetAccount": "service",
-	"AccountMail": "service", "GoneAccounts": "service",
+	"AccountMail": "service", "GoneAccounts": "service", "ModuleKey": "service",
 
 	"CardKeys": "staff", "Open": "staff", "Answer": "staff", "DropMessage": "staff", "Forward": "staff", "Shred": "staff",
 	"AddStaff": "staff", "SetPassword": "staff", "RenewSecondFactor": "staff", "DisableStaff": "staff", "Join": "staff", "Leave": "staff",

@@ -35,6 +35,7 @@ const (
 	ServiceNotifier  = "notifier"  // ContactKeys of any message, StaffMail
 	ServiceMailer    = "mailer"    // Open of answers by mail, ContactKeys of their threads
 	ServiceRetention = "retention" // Shred, DropMessage
+	ServiceWebsite   = "website"   // ModuleKey: newsletter and blog
 	ServiceConsole   = "console"   // staff and memberships, OpenLog: for the command line on the vault's own machine
 )
 
@@ -271,7 +272,7 @@ func (v *Vault) service(token string, names ...string) (*grant, error) {
 // ServiceToken issues the token of a named service, valid as long as this Vault is open. It is not part of Service: whoever holds
 // the Vault itself hands each service its own token and nothing else. An unknown name is fault.Invalid.
 func (v *Vault) ServiceToken(name string) (string, error) {
-	if !slices.Contains([]string{ServiceNotifier, ServiceMailer, ServiceRetention, ServiceConsole}, name) {
+	if !slices.Contains([]string{ServiceNotifier, ServiceMailer, ServiceRetention, ServiceWebsite, ServiceConsole}, name) {
 		return "", fmt.Errorf("vault: service %q: %w", name, fault.Invalid)
 	}
 	if v.closed.Load() {

@@ -46,6 +46,7 @@ func keyStores() []personal.Store {
 	tombstones.Erase[0] = personal.Erasure{Role: personal.Citizen, Act: personal.Keep, Reason: "vault.privacy.keep.tombstone"}
 	return []personal.Store{
 		neutral("vault_meta", "name", "value"),
+		neutral("vault_modules", "tenant", "module", "key_wrapped", "created_at"),
 		neutral("vault_tenants", "id", "operator", "signing_public", "signing_sealed", "created_at"),
 		neutral("vault_mailboxes", "tenant", "id", "key_wrapped", "created_at"),
 		neutral("vault_days", "purpose", "day", "public_key", "private_sealed", "created_at", "drained_at"),

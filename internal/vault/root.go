@@ -35,6 +35,7 @@ type rootKeys struct {
 	account seal.Key // wraps A, the key of a citizen's account
 	mail    seal.Key // HMAC by which an account is found
 	links   seal.Key // HMAC of the links in mails
+	module  seal.Key // wraps the keys of the website's modules
 	check   seal.Key
 }
 
@@ -47,6 +48,7 @@ func derive(root seal.Key) rootKeys {
 		account: root.Derive("vault/account/1"),
 		mail:    root.Derive("vault/mail/1"),
 		links:   root.Derive("vault/links/1"),
+		module:  root.Derive("vault/module/1"),
 		check:   root.Derive("vault/check/1"),
 	}
 }

@@ -9,6 +9,7 @@
 //	 ├─ M  one per mailbox, wrapped under the root key
 //	 │   └─ T  one per thread, wrapped under M and, for the citizen, under the collection code
 //	 │       └─ K  one per message, wrapped under T; its parts use K.Derive(part)
+//	 ├─ one per tenant and module of the website, wrapped under the root key
 //	 └─ A  one per account of a citizen, wrapped under the root key
 //	     ├─ T  of each thread in their mailbox, wrapped under A as well
 //	     └─ K  of each saved draft
@@ -108,6 +109,7 @@ type Service interface {
 	OpenLog(ctx context.Context, token, day string, boxes, ads [][]byte, ground, reason string) ([]seal.Key, error)
 
 	AccountService
+	ModuleService
 }
 
 var _ Service = (*Vault)(nil)
@@ -179,6 +181,7 @@ type Vault struct {
 	dummy  []byte // PHC string that no password matches
 
 	passkeys ceremonies
+	handed   handed
 
 	dayMu sync.Mutex
 	days  map[string]seal.Private // opened intake day keys; dropped when destroyed
