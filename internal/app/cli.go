@@ -44,6 +44,11 @@ type commandLine struct {
 		Add  tenantAdd  `cmd:"" help:"Add an authority, or many from a list."`
 		List tenantList `cmd:"" help:"List authorities and the operator."`
 		Show tenantShow `cmd:"" help:"Show one with its offices and mailboxes."`
+
+		Module struct {
+			On  moduleOn  `cmd:"" help:"Switch a module on."`
+			Off moduleOff `cmd:"" help:"Switch a module off."`
+		} `cmd:"" help:"Modules of the website."`
 	} `cmd:"" help:"Authorities of the installation."`
 	Mailbox struct {
 		Add  mailboxAdd  `cmd:"" help:"Add a mailbox to an authority."`

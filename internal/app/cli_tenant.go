@@ -166,7 +166,7 @@ func (c *tenantShow) open(_ context.Context, a *App, s Streams) error {
 	for _, line := range [][2]string{
 		{"id", string(t.ID)}, {"kind", string(t.Kind)}, {"profile", string(t.Profile)}, {"name", t.Name}, {"ars", dash(t.ARS)},
 		{"hosts", strings.Join(t.Hosts, " ")}, {"address", t.Address.Line()}, {"phone", dash(t.Address.Phone)},
-		{"email", dash(t.Address.Email)}, {"since", t.Created.Format(time.DateOnly)},
+		{"email", dash(t.Address.Email)}, {"modules", modules(t)}, {"since", t.Created.Format(time.DateOnly)},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
 	}
@@ -357,6 +357,14 @@ func (c *bannerEnd) open(ctx context.Context, a *App, s Streams) error {
 	}
 	_, err := fmt.Fprintf(s.Out, "%s ended\n", c.ID)
 	return err
+}
+
+func modules(t *tenant.Tenant) string {
+	names := make([]string, len(t.Modules))
+	for i, m := range t.Modules {
+		names[i] = string(m)
+	}
+	return dash(strings.Join(names, " "))
 }
 
 func table(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 2, 8, 2, ' ', 0) }

@@ -64,6 +64,9 @@ func (n *Notice) activities(t *tenant.Tenant) (public, staff []activity) {
 	}
 	slices.SortStableFunc(all, func(a, b personal.Declaration) int { return cmp.Compare(rank(a), rank(b)) })
 	for _, d := range all {
+		if !applies(d, t) {
+			continue
+		}
 		for _, s := range d.Stores {
 			is := func(r personal.Role) bool {
 				return slices.ContainsFunc(s.Subjects, func(sub personal.Subject) bool { return sub.Role == r })
@@ -72,12 +75,18 @@ func (n *Notice) activities(t *tenant.Tenant) (public, staff []activity) {
 			case !s.HasPersonal() || slices.Contains(n.Without, s.Name):
 			case is(personal.Staff) && len(s.Subjects) == 1:
 				add(&staff, s)
-			case is(personal.Visitor) || len(t.Mailboxes) > 0:
+			case is(personal.Visitor) || is(personal.Subscriber) || len(t.Mailboxes) > 0:
 				add(&public, s)
 			}
 		}
 	}
 	return public, staff
+}
+
+// applies reports whether a declaration belongs to the notice of a tenant: that
+// of a module which is off does not.
+func applies(d personal.Declaration, t *tenant.Tenant) bool {
+	return d.Module == "" || t.Has(tenant.Module(d.Module))
 }
 
 // special reports whether data of Art. 9 GDPR may be among the content.
@@ -220,6 +229,9 @@ func (n *Notice) recipients(ctx context.Context, t *tenant.Tenant) chapter {
 	var facts []fact
 	if len(t.Mailboxes) > 0 {
 		for _, d := range n.Declarations {
+			if !applies(d, t) {
+				continue
+			}
 			for _, r := range d.Sends {
 				has := map[personal.Category]bool{}
 				for _, c := range r.What {

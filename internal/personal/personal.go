@@ -50,6 +50,9 @@ func Profiles() []Profile { return []Profile{Vorlage, Streng} }
 type Declaration struct {
 	// Domain is the name of the package, in lower case.
 	Domain string
+	// Module is the module that a tenant must have switched on for the
+	// declaration to be part of its notice; "" is every tenant.
+	Module string
 	// Stores are the places where the package keeps data, the neutral ones
 	// included: a table without a single personal column is declared too.
 	Stores []Store

@@ -61,12 +61,15 @@ func Add(ctx context.Context, d *db.DB, tenants ...Tenant) error {
 }
 
 func addOne(ctx context.Context, tx *db.Tx, t Tenant) error {
+	if t.Kind == Operator && t.Modules == nil {
+		t.Modules = Modules()
+	}
 	_, err := tx.Exec(ctx, `
-insert into tenant_tenants (id, kind, profile, name, ars, street, postcode, place, phone, email, created_at, position)
-select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce(max(position), 0) + 1
+insert into tenant_tenants (id, kind, profile, name, ars, street, postcode, place, phone, email, modules, created_at, position)
+select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, coalesce(max(position), 0) + 1
 from tenant_tenants`,
 		string(t.ID), string(t.Kind), string(t.Profile), t.Name, t.ARS, t.Address.Street, t.Address.Postcode,
-		t.Address.Place, t.Address.Phone, t.Address.Email, db.Millis(tx.Now))
+		t.Address.Place, t.Address.Phone, t.Address.Email, joinModules(t.Modules), db.Millis(tx.Now))
 	if err != nil {
 		return err
 	}
@@ -249,7 +252,7 @@ func load(ctx context.Context, tx *db.Tx) (*snapshot, error) {
 		return nil, err
 	}
 	if s.tenants, err = db.Collect(ctx, tx, scanTenant, `
-select id, kind, profile, name, ars, street, postcode, place, phone, email, created_at
+select id, kind, profile, name, ars, street, postcode, place, phone, email, modules, created_at
 from tenant_tenants
 order by kind, position, id`); err != nil {
 		return nil, err
@@ -334,9 +337,13 @@ order by tenant_id, position, id`)
 func scanTenant(r db.Scanner) (*Tenant, error) {
 	var t Tenant
 	var created int64
+	var modules string
 	err := r.Scan(&t.ID, &t.Kind, &t.Profile, &t.Name, &t.ARS, &t.Address.Street, &t.Address.Postcode, &t.Address.Place,
-		&t.Address.Phone, &t.Address.Email, &created)
+		&t.Address.Phone, &t.Address.Email, &modules, &created)
 	t.Created = db.Time(created)
+	for _, m := range strings.Fields(modules) {
+		t.Modules = append(t.Modules, Module(m))
+	}
 	return &t, err
 }
 

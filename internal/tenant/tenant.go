@@ -89,6 +89,10 @@ type Tenant struct {
 
 	Departments []Department
 	Mailboxes   []Mailbox
+
+	// Modules are those switched on; see Has. The operator begins with all, an
+	// authority with none.
+	Modules []Module
 }
 
 // Realm returns the register of citizen accounts that the tenant belongs to:
@@ -99,6 +103,24 @@ func (t *Tenant) Realm() Realm {
 	}
 	return Everywhere
 }
+
+// Module is a service of the website that a tenant may have beside the post
+// office. Where it is off its pages do not exist and its activities are not in
+// the tenant's privacy notice.
+type Module string
+
+// The modules.
+const (
+	Blog       Module = "blog"
+	Newsletter Module = "newsletter"
+	Members    Module = "members"
+)
+
+// Modules returns all modules in the order in which lists name them.
+func Modules() []Module { return []Module{Blog, Newsletter, Members} }
+
+// Has reports whether a module is switched on.
+func (t *Tenant) Has(m Module) bool { return slices.Contains(t.Modules, m) }
 
 // Address is the postal and electronic address of an authority.
 type Address struct {
@@ -265,6 +287,11 @@ func (t *Tenant) validate() error {
 	}
 	if len(t.Hosts) == 0 {
 		f = append(f, fault.Field{Name: "host", Key: "tenant.error.host"})
+	}
+	for _, m := range t.Modules {
+		if !slices.Contains(Modules(), m) {
+			f = append(f, fault.Field{Name: "module", Key: "tenant.error.module"})
+		}
 	}
 	for _, h := range t.Hosts {
 		if !hostForm.MatchString(h) {

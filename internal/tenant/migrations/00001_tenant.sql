@@ -10,6 +10,7 @@ create table tenant_tenants (
   place       text not null,
   phone       text not null,
   email       text not null,
+  modules     text not null,
   position    {int} not null,
   created_at  {int} not null
 ) {strict};
