@@ -71,3 +71,10 @@ func AD(what string, f []string) string {
 	}
 	return ""
 }
+
+// BadPassword, CommonPasswords and InLines are the rules of passwords.
+var (
+	BadPassword     = badPassword
+	CommonPasswords = commonPasswords
+	InLines         = inLines
+)

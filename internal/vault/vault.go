@@ -223,6 +223,9 @@ func open(ctx context.Context, cfg Config, dir string) (*Vault, error) {
 	if v.dummy, err = hashPassword("no password at all", cfg.Argon); err != nil {
 		return nil, err
 	}
+	if commonPasswords() == "" {
+		cfg.Log.WarnContext(ctx, "vault: built without the list of common passwords; run dev/assets before building")
+	}
 	v.grants.init(cfg.Now)
 	v.slow.init(cfg.Now)
 	v.passkeys.init()
