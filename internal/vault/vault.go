@@ -24,7 +24,11 @@
 //   - One bad box never stops the others: TakeIn answers Refused for it.
 //   - Keys are handed out under a grant only (SignIn), to members of the mailbox only, counted and audited. A person who left a
 //     mailbox or was disabled gets nothing from the next call on, because memberships are read from the rows in each statement.
-//   - A person of the operator is never a member of an authority's mailbox.
+//   - Only clerks, leads and administrators are members of mailboxes. Editors, data protection officers, auditors and operators see no
+//     content at all, even when somebody with the file makes them members.
+//   - With Config.FourEyes a membership needs a second person: not who gains by it, and nobody who has role, password or second factor
+//     from the first. A substitution always needs one, and ends by itself. The last administrator of a tenant stays.
+//   - A passkey opens the register (staff of a tenant, or accounts) and the host that it was made for, and nothing else.
 //   - Unknown logins, addresses and collection codes cost the same work as known ones, and no answer tells them apart.
 //   - A deleted account is gone at once, with every wrap that opens something for it; the authority's side of a thread stays. No box
 //     brings a wrap back. What citizens do is audited without saying who they are.

@@ -328,9 +328,33 @@ func callAll(ctx context.Context, s vault.Service, token string, l letter) map[s
 	out["ContactKeys"] = second(s.ContactKeys(ctx, token, town, []string{b.Message}))
 	out["StaffMail"] = second(s.StaffMail(ctx, token, town, []string{"p"}))
 	out["OpenLog"] = second(s.OpenLog(ctx, token, b.Day, nil, nil, vault.GroundTest, "x"))
+	callStaff(ctx, s, token, out)
 	return out
 }
 
 func containsBytes(haystack, needle []byte) bool {
 	return len(needle) > 0 && bytes.Contains(haystack, needle)
+}
+
+// callStaff is callAll for passkeys, sessions and roles.
+func callStaff(ctx context.Context, s vault.Service, token string, out map[string]error) {
+	second := func(_ any, err error) error { return err }
+	out["PasskeyOffer"] = second(s.PasskeyOffer(ctx, vault.PasskeyAsk{Host: townHost, Origin: townOrigin, Tenant: town}))
+	out["SignInPasskey"] = second(s.SignInPasskey(ctx, vault.PasskeyAnswer{}))
+	out["AddPasskey"] = s.AddPasskey(ctx, token, vault.PasskeyAnswer{})
+	out["Passkeys"] = second(s.Passkeys(ctx, token))
+	out["RemovePasskey"] = s.RemovePasskey(ctx, token, "p")
+	out["ProvePassword"] = s.ProvePassword(ctx, token, "x", "")
+	out["ProvePasskey"] = s.ProvePasskey(ctx, token, vault.PasskeyAnswer{})
+	out["Sessions"] = second(s.Sessions(ctx, token))
+	out["EndSession"] = s.EndSession(ctx, token, "p")
+	out["EndOtherSessions"] = s.EndOtherSessions(ctx, token)
+	out["SetRole"] = s.SetRole(ctx, token, town, "p", vault.RoleLead)
+	out["Proposals"] = second(s.Proposals(ctx, token, town))
+	out["Confirm"] = s.Confirm(ctx, token, town, "p")
+	out["Refuse"] = s.Refuse(ctx, token, town, "p")
+	out["Substitute"] = s.Substitute(ctx, token, town, "p", "d", time.Time{})
+	out["EndSubstitution"] = s.EndSubstitution(ctx, token, town, "p", "d")
+	out["Substitutions"] = second(s.Substitutions(ctx, token, town))
+	out["AuditRows"] = second(s.AuditRows(ctx, token, town, vault.AuditFilter{Limit: 1}))
 }

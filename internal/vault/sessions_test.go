@@ -1,0 +1,76 @@
+package vault_test
+
+import (
+	"testing"
+	"time"
+
+	"poststelle/internal/fault"
+	"poststelle/internal/vault"
+	"poststelle/internal/vault/vaulttest"
+)
+
+func (w *world) sessions(g vault.Grant) []vault.Session {
+	w.t.Helper()
+	return got(w.Sessions(w.t.Context(), g.Token))(w.t)
+}
+
+func TestSessions(t *testing.T) {
+	w := newWorld(t)
+	w.clock.add(time.Minute)
+	second := got(w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "bau", Password: vaulttest.Password("bau"), Label: "Chromium, Linux"}))(t)
+	s := w.sessions(w.bau)
+	if len(s) != 2 || s[0].Label != "Chromium, Linux" || s[0].Current || !s[1].Current || s[0].Tenant != town || !s[0].Begun.Equal(w.clock.now()) {
+		t.Fatalf("Sessions() = %+v", s)
+	}
+	for _, g := range []vault.Grant{w.ord, w.far, w.admin} { // somebody else's session does not exist
+		wantErr(t, w.EndSession(t.Context(), g.Token, s[0].ID), fault.NotFound)
+	}
+	wantErr(t, w.EndSession(t.Context(), w.bau.Token, "unknown"), fault.NotFound)
+	wantErr(t, w.EndSession(t.Context(), w.bau.Token, ""), fault.NotFound)
+	wantErr(t, w.EndSession(t.Context(), w.service(vault.ServiceConsole), s[0].ID), fault.Denied)
+	got(w.Check(t.Context(), second.Token))(t)
+	must(t, w.EndSession(t.Context(), w.bau.Token, s[0].ID))
+	_, err := w.Check(t.Context(), second.Token)
+	wantErr(t, err, fault.Denied)
+	wantErr(t, w.EndSession(t.Context(), w.bau.Token, s[0].ID), fault.NotFound)
+
+	third, fourth := w.signIn(town, "bau"), w.signIn(town, "bau")
+	must(t, w.EndOtherSessions(t.Context(), third.Token))
+	for _, g := range []vault.Grant{w.bau, fourth} {
+		_, err := w.Check(t.Context(), g.Token)
+		wantErr(t, err, fault.Denied)
+	}
+	if s = w.sessions(third); len(s) != 1 || !s[0].Current {
+		t.Errorf("Sessions() = %+v, want this one alone", s)
+	}
+	got(w.Check(t.Context(), w.ord.Token))(t)                // colleagues keep theirs
+	must(t, w.EndSession(t.Context(), third.Token, s[0].ID)) // the current one
+	_, err = w.Sessions(t.Context(), third.Token)
+	wantErr(t, err, fault.Denied)
+
+	w.clock.add(29 * time.Minute)
+	idle := w.signIn(town, "ord")
+	w.clock.add(2 * time.Minute)
+	if s = w.sessions(idle); len(s) != 1 {
+		t.Errorf("an ended session is listed: %+v", s)
+	}
+}
+
+// TestSessions_Accounts: an account's sessions are its own; a person of the staff and another account never meet in one list.
+func TestSessions_Accounts(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.citizen(anna), w.citizen("bert@post.example")
+	again := got(w.SignInAccount(t.Context(), vault.AccountProof{Realm: vault.RealmAll, Mail: anna, Password: vaulttest.Password(anna), Label: "Safari, iOS"}))(t)
+	s := w.sessions(a)
+	if len(s) != 2 || s[0].Tenant != "" {
+		t.Fatalf("Sessions() = %+v", s)
+	}
+	for _, x := range s {
+		wantErr(t, w.EndSession(t.Context(), b.Token, x.ID), fault.NotFound)
+		wantErr(t, w.EndSession(t.Context(), w.bau.Token, x.ID), fault.NotFound)
+	}
+	must(t, w.EndOtherSessions(t.Context(), again.Token))
+	_, err := w.Check(t.Context(), a.Token)
+	wantErr(t, err, fault.Denied)
+	got(w.Check(t.Context(), b.Token))(t)
+}
