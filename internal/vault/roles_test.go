@@ -349,23 +349,23 @@ func TestAuditRows(t *testing.T) {
 	_, err := w.OpenLog(t.Context(), w.service(vault.ServiceConsole), "2026-11-22", nil, nil, vault.GroundTest, "Frau Geheim")
 	must(t, err)
 	for _, role := range []string{vault.RoleClerk, vault.RoleLead, vault.RoleEditor} {
-		_, err := w.AuditRows(t.Context(), vaulttest.Clerk(t, w.Vault, town, "r-"+role, role).Token, town, 0, 10)
+		_, err := w.AuditRows(t.Context(), vaulttest.Clerk(t, w.Vault, town, "r-"+role, role).Token, town, vault.AuditFilter{Limit: 10, Verify: true})
 		wantErr(t, err, fault.Denied)
 	}
 	op := vaulttest.Clerk(t, w.Vault, host, "betrieb", vault.RoleOperator)
-	_, err = w.AuditRows(t.Context(), op.Token, host, 0, 10)
+	_, err = w.AuditRows(t.Context(), op.Token, host, vault.AuditFilter{Limit: 10, Verify: true})
 	wantErr(t, err, fault.Denied)
 	auditor := vaulttest.Clerk(t, w.Vault, town, "pruefung", vault.RoleAuditor)
 	dpo := vaulttest.Clerk(t, w.Vault, town, "dsb", vault.RoleDPO)
-	_, err = w.AuditRows(t.Context(), auditor.Token, other, 0, 10)
+	_, err = w.AuditRows(t.Context(), auditor.Token, other, vault.AuditFilter{Limit: 10, Verify: true})
 	wantErr(t, err, fault.NotFound)
 	for _, bad := range []int{0, -1, 201} {
-		_, err = w.AuditRows(t.Context(), auditor.Token, town, 0, bad)
+		_, err = w.AuditRows(t.Context(), auditor.Token, town, vault.AuditFilter{Limit: bad, Verify: true})
 		wantErr(t, err, fault.Invalid)
 	}
 	var all []vault.AuditRow
 	for before, more := int64(0), true; more; {
-		page := got(w.AuditRows(t.Context(), dpo.Token, town, before, 3))(t)
+		page := got(w.AuditRows(t.Context(), dpo.Token, town, vault.AuditFilter{Before: before, Limit: 3, Verify: true}))(t)
 		if !page.Whole || len(page.Rows) > 3 {
 			t.Fatalf("page = %+v", page)
 		}
@@ -381,8 +381,24 @@ func TestAuditRows(t *testing.T) {
 			t.Errorf("row %d = %+v", i, r)
 		}
 	}
+	newest := all[0].At
+	for name, c := range map[string]struct {
+		f    vault.AuditFilter
+		keep func(vault.AuditRow) bool
+	}{
+		"action": {vault.AuditFilter{Action: "staff."}, func(r vault.AuditRow) bool { return strings.HasPrefix(r.Action, "staff.") }},
+		"from":   {vault.AuditFilter{From: newest}, func(r vault.AuditRow) bool { return !r.At.Before(newest) }},
+		"to":     {vault.AuditFilter{To: newest}, func(r vault.AuditRow) bool { return r.At.Before(newest) }},
+	} {
+		c.f.Limit, c.f.Before = 200, all[0].Seq+1 // rows of looking at the audit come after it
+		page := got(w.AuditRows(t.Context(), dpo.Token, town, c.f))(t)
+		want := slices.DeleteFunc(slices.Clone(all), func(r vault.AuditRow) bool { return !c.keep(r) })
+		if !slices.Equal(page.Rows, want) || page.Whole {
+			t.Errorf("%s: %d rows of %d, whole %t", name, len(page.Rows), len(want), page.Whole)
+		}
+	}
 	w.exec(`update vault_audit set person = 'niemand' where action = 'open'`)
-	if got(w.AuditRows(t.Context(), w.admin.Token, town, 0, 3))(t).Whole {
+	if got(w.AuditRows(t.Context(), w.admin.Token, town, vault.AuditFilter{Limit: 3, Verify: true}))(t).Whole {
 		t.Error("a changed row went unnoticed")
 	}
 }

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -123,7 +124,16 @@ func selectSubstitutions(ctx context.Context, tx *db.Tx, tenant string) ([]subst
 
 // Audit.
 
-func selectAuditBefore(ctx context.Context, tx *db.Tx, tenant string, before int64, limit int) ([]AuditRow, error) {
+// selectAuditBefore returns one row more than the filter asks for, if there is one.
+func selectAuditBefore(ctx context.Context, tx *db.Tx, tenant string, f AuditFilter) ([]AuditRow, error) {
+	const never = 1 << 62
+	before, from, to := cmp.Or(f.Before, never), int64(0), int64(never)
+	if !f.From.IsZero() {
+		from = db.Millis(f.From)
+	}
+	if !f.To.IsZero() {
+		to = db.Millis(f.To)
+	}
 	return db.Collect(ctx, tx, func(s db.Scanner) (r AuditRow, err error) {
 		var at int64
 		err = s.Scan(&r.Seq, &at, &r.Tenant, &r.Person, &r.Action, &r.Thread, &r.Object, &r.Items, &r.Purpose)
@@ -131,7 +141,7 @@ func selectAuditBefore(ctx context.Context, tx *db.Tx, tenant string, before int
 		return r, err
 	}, `
 		select seq, at, tenant, person, action, thread, object, items, purpose from vault_audit
-		where tenant = $1 and seq < $2
+		where tenant = $1 and seq < $2 and at >= $3 and at < $4 and substr(action, 1, length($5)) = $5
 		order by seq desc
-		limit `+strconv.Itoa(limit), tenant, before)
+		limit `+strconv.Itoa(f.Limit+1), tenant, before, from, to, f.Action)
 }

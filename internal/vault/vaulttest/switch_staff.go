@@ -144,9 +144,9 @@ func (s *Switch) Substitutions(ctx context.Context, token, tenant string) ([]vau
 }
 
 // AuditRows is that of the wrapped service.
-func (s *Switch) AuditRows(ctx context.Context, token, tenant string, before int64, limit int) (vault.AuditPage, error) {
+func (s *Switch) AuditRows(ctx context.Context, token, tenant string, f vault.AuditFilter) (vault.AuditPage, error) {
 	if err := s.err(); err != nil {
 		return vault.AuditPage{}, err
 	}
-	return s.inner.AuditRows(ctx, token, tenant, before, limit)
+	return s.inner.AuditRows(ctx, token, tenant, f)
 }
