@@ -235,9 +235,15 @@ func TestMailsADay(t *testing.T) {
 	if mails != 3 {
 		t.Errorf("%d mails in a day, want 3", mails)
 	}
+	// Somebody with an account who asks to move there learns nothing from it either.
+	bert := w.citizen("bert@post.example")
+	wish := got(w.ChangeMail(t.Context(), bert.Token, town, anna, "de"))(t)
+	if info := got(w.Account(t.Context(), bert.Token))(t); info.PendingMail != anna || w.mail(wish, "new").To != "" {
+		t.Errorf("PendingMail = %q, mail to %q", info.PendingMail, w.mail(wish, "new").To)
+	}
 	w.clock.add(24 * time.Hour)
 	w.wantMail(w.register(anna), "new", vault.MailKnown, anna)
-	if w.mail(w.register("bert@post.example"), "new").To == "" {
+	if w.mail(w.register("clara@post.example"), "new").To == "" {
 		t.Error("another address gets no mail")
 	}
 }
