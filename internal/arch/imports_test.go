@@ -16,7 +16,7 @@ type rule struct {
 // The layers, from below. A package may import what its rule names and nothing else.
 var (
 	types      = []string{"fault", "personal", "seal"}
-	floor      = append([]string{"db", "i18n", "web", "web/ui", "web/assets", "jobs", "blob", "mail", "vault", "journal", "privacy"}, types...)
+	floor      = append([]string{"db", "i18n", "web", "web/ui", "web/assets", "jobs", "blob", "mail", "vault", "journal", "privacy", "markdown"}, types...)
 	foundation = append([]string{"tenant", "account"}, floor...)
 	everything = []string{"*"}
 )
@@ -30,6 +30,7 @@ var rules = map[string]rule{
 	"fault":                 {},
 	"personal":              {may: []string{"fault"}},
 	"seal":                  {},
+	"markdown":              {},
 	"db":                    {may: types},
 	"db/dbtest":             {may: append([]string{"db"}, types...)},
 	"i18n":                  {may: []string{"fault"}},

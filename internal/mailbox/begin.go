@@ -12,6 +12,7 @@ import (
 	"poststelle/internal/fault"
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
+	"poststelle/internal/markdown"
 	"poststelle/internal/seal"
 	"poststelle/internal/tenant"
 )
@@ -112,7 +113,7 @@ func (s *Service) begin(ctx context.Context, who account.Actor, in beginInput) (
 func sealBegun(who account.Actor, in beginInput, k seal.Key, to contact) message {
 	m := sealMessage(who.Tenant, in.Draft.Thread, in.Draft.Message, fromOffice, k, in.Body, in.Draft.Files)
 	m.Author = who.Person
-	m.card = sealPart(k, who.Tenant, m.ID, "card", encode(card{Subject: in.Subject, Sender: to.Name, Excerpt: excerptOf(plainText(in.Body))}))
+	m.card = sealPart(k, who.Tenant, m.ID, "card", encode(card{Subject: in.Subject, Sender: to.Name, Excerpt: excerptOf(markdown.Text(in.Body))}))
 	if to.Email = ""; !to.empty() {
 		m.contact = sealPart(k, who.Tenant, m.ID, "contact", encode(to))
 	}

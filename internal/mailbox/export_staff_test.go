@@ -26,15 +26,6 @@ func (s *Service) Remove(ctx context.Context, who account.Actor, id, ground stri
 	return s.remove(ctx, who, id, t.Version, ground)
 }
 
-// RenderHTML and PlainText show what becomes of an answer.
-func RenderHTML(source string) (string, error) { return renderHTML(source) }
-
-// PlainText is the answer as a mail.
-func PlainText(source string) string { return plainText(source) }
-
-// Sanitize is the policy that RenderHTML ends with.
-func Sanitize(html string) string { return policy().Sanitize(html) }
-
 // BeginAnswer draws the key of an answer, and returns what sends it.
 func (s *Service) BeginAnswer(ctx context.Context, who account.Actor, id string) (send func(account.Actor) error, err error) {
 	t, err := s.head(ctx, who, id)

@@ -14,6 +14,7 @@ import (
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
 	"poststelle/internal/mail"
+	"poststelle/internal/markdown"
 	"poststelle/internal/tenant"
 )
 
@@ -174,7 +175,7 @@ func (s *Service) runAnswerMail(ctx context.Context, j jobs.Job) error {
 	if err != nil {
 		return jobs.Fatal(fmt.Errorf("mailbox: mail answer: %w", err))
 	}
-	text, in := plainText(string(body)), i18n.In(ctx, reach.Lang)
+	text, in := markdown.Text(string(body)), i18n.In(ctx, reach.Lang)
 	args := []any{"text", text, "authority", t.Name, "link", s.collectURL(in, t)}
 	whole := i18n.T(in, "mailbox.mail.answer.text", args...)
 	if len(m.files) > 0 {

@@ -16,6 +16,7 @@ import (
 	"poststelle/internal/fault"
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
+	"poststelle/internal/markdown"
 	"poststelle/internal/seal"
 	"poststelle/internal/tenant"
 )
@@ -284,7 +285,7 @@ func (s *Service) answer(ctx context.Context, who account.Actor, in answerInput)
 	m := sealMessage(who.Tenant, in.Thread, in.Draft.Message, what, k, in.Body, in.Draft.Files)
 	m.Author, m.ByMail = who.Person, byMail
 	if what == fromOffice {
-		m.card = sealPart(k, who.Tenant, m.ID, "card", encode(card{Excerpt: excerptOf(plainText(in.Body))}))
+		m.card = sealPart(k, who.Tenant, m.ID, "card", encode(card{Excerpt: excerptOf(markdown.Text(in.Body))}))
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		t, err := mine(ctx, tx, who, in.Thread)

@@ -1,4 +1,11 @@
-package mailbox
+// Package markdown turns what staff write into clean HTML and into plain text:
+// answers to letters, issues of the newsletter, posts of the blog.
+//
+// What comes out of HTML holds text, lists, tables, emphasis and links to web and
+// mail addresses, and nothing else: no scripts, no forms, no styles, and no
+// pictures, so that reading it fetches nothing from elsewhere. Its result is a
+// fixed point of the policy that cleaned it.
+package markdown
 
 import (
 	"bytes"
@@ -14,9 +21,9 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// markdown renders what a clerk writes. A line break stays a line break,
+// parser reads what a clerk writes. A line break stays a line break,
 // because that is what people mean who have never heard of Markdown.
-func markdown() goldmark.Markdown {
+func parser() goldmark.Markdown {
 	return goldmark.New(
 		goldmark.WithExtensions(
 			extension.Linkify, extension.Strikethrough,
@@ -27,8 +34,8 @@ func markdown() goldmark.Markdown {
 	)
 }
 
-// policy is what an answer may contain: text, lists, tables, emphasis and links
-// to web and mail addresses. No pictures, so that reading an answer fetches nothing
+// policy is what the result may contain: text, lists, tables, emphasis and links
+// to web and mail addresses. No pictures, so that reading it fetches nothing
 // from elsewhere.
 func policy() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
@@ -43,10 +50,10 @@ func policy() *bluemonday.Policy {
 	return p
 }
 
-// renderHTML returns the answer as clean HTML. Headings of the clerk begin at
-// level three, below those of the page.
-func renderHTML(source string) (string, error) {
-	md := markdown()
+// HTML returns the text as clean HTML. Headings begin at level three, below
+// those of the page.
+func HTML(source string) (string, error) {
+	md := parser()
 	doc := md.Parser().Parse(text.NewReader([]byte(source)))
 	err := ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		switch n := n.(type) {
@@ -71,11 +78,11 @@ func renderHTML(source string) (string, error) {
 	return policy().Sanitize(out.String()), nil
 }
 
-// plainText returns the answer as text for a mail: without marks, links with
-// their address behind them, a row of a table as a line.
-func plainText(source string) string {
+// Text returns the text without marks, for a mail: links with their
+// address behind them, a row of a table as a line.
+func Text(source string) string {
 	raw := []byte(source)
-	doc := markdown().Parser().Parse(text.NewReader(raw))
+	doc := parser().Parser().Parse(text.NewReader(raw))
 	var out lineWriter
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) { return writeText(&out, raw, n, entering), nil })
 	return strings.TrimSpace(out.String()) + "\n"

@@ -1,4 +1,4 @@
-package mailbox_test
+package markdown_test
 
 import (
 	"regexp"
@@ -7,10 +7,10 @@ import (
 
 	"golang.org/x/net/html"
 
-	"poststelle/internal/mailbox"
+	"poststelle/internal/markdown"
 )
 
-func TestRenderHTML(t *testing.T) {
+func TestHTML(t *testing.T) {
 	for _, c := range []struct{ source, want string }{
 		{"Guten Tag,\nzweite Zeile", "<p>Guten Tag,<br>\nzweite Zeile</p>\n"},
 		{"# Groß\n\n## Mittel", "<h3>Groß</h3>\n<h4>Mittel</h4>\n"},
@@ -27,9 +27,9 @@ func TestRenderHTML(t *testing.T) {
 		},
 		{"8 | 9\n10 | 11", "<p>8 | 9<br>\n10 | 11</p>\n"},
 	} {
-		got, err := mailbox.RenderHTML(c.source)
+		got, err := markdown.HTML(c.source)
 		if err != nil || got != c.want {
-			t.Errorf("RenderHTML(%q) = %q, %v, want %q", c.source, got, err, c.want)
+			t.Errorf("HTML(%q) = %q, %v, want %q", c.source, got, err, c.want)
 		}
 	}
 	for _, evil := range []string{
@@ -38,7 +38,7 @@ func TestRenderHTML(t *testing.T) {
 		"[x](data:text/html,<script>alert(1)</script>)", "|<img src=x>|[y](javascript:z)|\n|:-:|-|\n|<td style=a colspan=9>|<script>|",
 		`<table background=x><tr><th scope="row" onclick=x>`, "[x](vbscript:x)", `<a href="//fremd.example">x</a>`,
 	} {
-		got, err := mailbox.RenderHTML(evil)
+		got, err := markdown.HTML(evil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func checkClean(t *testing.T, source, got string) {
 	}
 }
 
-func TestPlainText(t *testing.T) {
+func TestText(t *testing.T) {
 	for _, c := range []struct{ source, want string }{
 		{"Guten Tag,\n\nwir **kommen**.\nMorgen.", "Guten Tag,\n\nwir kommen.\nMorgen.\n"},
 		{"- eins\n- zwei\n\nDanach", "- eins\n- zwei\n\nDanach\n"},
@@ -91,14 +91,14 @@ func TestPlainText(t *testing.T) {
 		{"Wann:\n\n| Tag | Uhr |\n|---|---|\n| Mo | **8** |\n| Di | |\n\nDanach", "Wann:\n\nTag | Uhr\nMo | 8\nDi |\n\nDanach\n"},
 		{"", "\n"},
 	} {
-		if got := mailbox.PlainText(c.source); got != c.want {
-			t.Errorf("PlainText(%q) = %q, want %q", c.source, got, c.want)
+		if got := markdown.Text(c.source); got != c.want {
+			t.Errorf("Text(%q) = %q, want %q", c.source, got, c.want)
 		}
 	}
 }
 
-// What renderHTML returns is a fixed point of the policy, and clean when parsed.
-func FuzzRenderHTML(f *testing.F) {
+// What HTML returns is a fixed point of the policy, and clean when parsed.
+func FuzzHTML(f *testing.F) {
 	for _, s := range []string{
 		"", "a\n\nb", "# x\n- [y](https://z.example \"t\")", "<b onclick=x>", "&lt;script&gt;", "[a]: javascript:x\n[a]", "```\n<x>\n```",
 		"<https://a.example/<b>>", "1. x\n\n7) y", "~~a~~ **b", "\u202e<p>\x00", "<!-- -->", "&#x6A;avascript:x", "a@b.example",
@@ -107,22 +107,22 @@ func FuzzRenderHTML(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
-		got, err := mailbox.RenderHTML(source)
+		got, err := markdown.HTML(source)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again := mailbox.Sanitize(got); again != got {
+		if again := markdown.Sanitize(got); again != got {
 			t.Errorf("not a fixed point: %q → %q → %q", source, got, again)
 		}
 		checkClean(t, source, got)
-		mailbox.PlainText(source)
+		markdown.Text(source)
 	})
 }
 
-func BenchmarkPlainText_ManyBlocks(b *testing.B) {
+func BenchmarkText_ManyBlocks(b *testing.B) {
 	source := strings.Repeat("> - x\n\n", 3000)
 	b.ReportAllocs()
 	for b.Loop() {
-		mailbox.PlainText(source)
+		markdown.Text(source)
 	}
 }
