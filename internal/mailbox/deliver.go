@@ -69,11 +69,24 @@ type Delivered struct {
 // fault.Invalid, a mailbox that t does not have fault.NotFound; then nothing is
 // stored.
 func (s *Service) Deliver(ctx context.Context, t *tenant.Tenant, l Letter) (Delivered, error) {
+	return s.deliver(ctx, t, "", l)
+}
+
+// DeliverHeld is Deliver for a person with an account of t's realm: the letter is
+// in their mailbox, and its code opens nothing. Reply "" means the mailbox.
+func (s *Service) DeliverHeld(ctx context.Context, t *tenant.Tenant, who account.Citizen, l Letter) (Delivered, error) {
+	if l.Reply == "" {
+		l.Reply = string(replyAccount)
+	}
+	return s.deliver(ctx, t, who.ID, l)
+}
+
+func (s *Service) deliver(ctx context.Context, t *tenant.Tenant, accountID string, l Letter) (Delivered, error) {
 	box, ok := t.Mailbox(l.Mailbox)
 	if !ok {
 		return Delivered{}, fmt.Errorf("mailbox: deliver to %s/%s: %w", t.ID, l.Mailbox, fault.NotFound)
 	}
-	way, err := l.check(box)
+	way, err := l.check(box, accountID != "")
 	if err != nil {
 		return Delivered{}, fmt.Errorf("mailbox: deliver to %s/%s: %w", t.ID, l.Mailbox, err)
 	}
@@ -84,7 +97,7 @@ func (s *Service) Deliver(ctx context.Context, t *tenant.Tenant, l Letter) (Deli
 	keys := letterKeys{Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key()}
 	done, _, err := s.send(ctx, t, letter{
 		Mailbox: box, Topic: l.Topic, Subject: l.Subject, Body: l.Body, Reply: way,
-		Contact: contact{Email: l.Email, Name: l.Name, Address: l.Address}, Files: d.Files,
+		Contact: contact{Email: l.Email, Name: l.Name, Address: l.Address}, Files: d.Files, Account: accountID,
 	}, keys)
 	if err != nil {
 		// The uploads stay for the sweep: a commit that was not answered may
@@ -97,7 +110,7 @@ func (s *Service) Deliver(ctx context.Context, t *tenant.Tenant, l Letter) (Deli
 // check holds a letter against what its mailbox wants. The limits of length are
 // those of the form; a caller without a form gets the kind of the error and a
 // word for the log, no sentence.
-func (l Letter) check(box tenant.Mailbox) (replyWay, error) {
+func (l Letter) check(box tenant.Mailbox, registered bool) (replyWay, error) {
 	bad := func(what string) (replyWay, error) { return "", fmt.Errorf("letter %s: %w", what, fault.Invalid) }
 	way := replyWay(l.Reply)
 	if way == "" {
@@ -116,7 +129,7 @@ func (l Letter) check(box tenant.Mailbox) (replyWay, error) {
 		return bad("has no subject or no text")
 	case box.SenderRequired && (l.Name == "" || l.Address == ""):
 		return bad("has no sender")
-	case way != replyCode && way != replyLetter && way != replyEmail:
+	case way != replyCode && way != replyLetter && way != replyEmail && way != replyAccount, registered != (way == replyAccount) && way != replyLetter:
 		return bad("asks for an unknown way of answering")
 	case way == replyLetter && (l.Name == "" || l.Address == ""):
 		return bad("asks for a letter without an address")

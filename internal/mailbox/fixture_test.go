@@ -126,6 +126,9 @@ func (p *post) start() {
 	p.Sessions = web.NewSessions(web.SessionConfig{Now: p.Now})
 	p.Accounts = account.New(account.Config{
 		DB: p.DB, Vault: p.service, Directory: p.Directory, Console: p.token(vault.ServiceConsole), Demo: true, Now: p.Now, Log: p.log(),
+		Jobs: p.Jobs, Mail: p.Mail, Notifier: p.token(vault.ServiceNotifier), Retention: p.token(vault.ServiceRetention),
+		MailFrom: "poststelle@betreiber.example", BaseURL: func(t *tenant.Tenant) string { return "http://" + t.Hosts[0] },
+		Browser: func(string) string { return "Browser" },
 	})
 	p.Service = mailbox.New(mailbox.Config{
 		DB: p.DB, Vault: p.service, Deputy: p.Deputy, Blobs: p.blobs, Refs: p.Refs, Jobs: p.Jobs, Directory: p.Directory,

@@ -227,7 +227,7 @@ func (s *Service) saveStep(w http.ResponseWriter, r *http.Request, in stepInput,
 		}
 		d.Account = in.Draft.Account
 		d.take(n, form)
-		if !help && action != "zurueck" && len(in.Errors) == 0 && len(d.problems(r.Context(), in.Tenant, n)) == 0 {
+		if !help && action != "zurueck" && action != saveAction && len(in.Errors) == 0 && len(d.problems(r.Context(), in.Tenant, n)) == 0 {
 			d.Reached = max(d.Reached, d.next(r.Context(), in.Tenant, n))
 		}
 		return nil

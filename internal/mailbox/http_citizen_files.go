@@ -179,7 +179,7 @@ func (s *Service) saveFiles(w http.ResponseWriter, r *http.Request, in stepInput
 	stay := help || in.Lost || action == "hochladen" || gone != ""
 	d, err := s.addUploads(r, in.Draft.ID, p.Files, func(d *draft) {
 		d.Account = in.Draft.Account
-		if !stay && action != "zurueck" && len(p.Wrong) == 0 && len(d.problems(r.Context(), in.Tenant, stepFiles)) == 0 {
+		if !stay && action != "zurueck" && action != saveAction && len(p.Wrong) == 0 && len(d.problems(r.Context(), in.Tenant, stepFiles)) == 0 {
 			d.Reached = max(d.Reached, d.next(r.Context(), in.Tenant, stepFiles))
 		}
 	})

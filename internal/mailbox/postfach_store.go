@@ -70,17 +70,25 @@ limit $3`, string(of), threadID, maxHolders)
 func touchHoldings(ctx context.Context, tx *db.Tx, of tenant.ID, threadID, last string) error {
 	_, err := tx.Exec(ctx, `
 update mailbox_holdings
-set changed_at = $3, unread = $4, last_id = case when $5 = '' then last_id else $5 end
+set changed_at = $3, unread = $4, last_id = case when $5 = '' then last_id else $5 end, told_at = case when $5 = '' then 0 else told_at end
 where tenant_id = $1 and thread_id = $2`, string(of), threadID, db.Millis(tx.Now), last != "", last)
 	return err
 }
 
 func updateHolding(ctx context.Context, tx *db.Tx, h holding) error {
+	// Whoever has read it may be told anew.
 	_, err := tx.Exec(ctx, `
 update mailbox_holdings
-set unread = $4, notice = $5
-where account_id = $1 and tenant_id = $2 and thread_id = $3`, h.Account, string(h.Tenant), h.Thread, h.Unread, h.Notice)
+set unread = $4, notice = $5, told_at = case when $6 = 1 then told_at else 0 end
+where account_id = $1 and tenant_id = $2 and thread_id = $3`, h.Account, string(h.Tenant), h.Thread, h.Unread, h.Notice, bit(h.Unread))
 	return err
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // toldLately reports whether the person was told after since that something is
