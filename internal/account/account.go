@@ -46,7 +46,8 @@ import (
 // Role is what a member of staff may do. The vault enforces it.
 type Role string
 
-// The roles of this stage.
+// The roles. Clerks, leads and administrators may be members of mailboxes; the
+// others see no content at all.
 const (
 	Clerk    Role = "clerk"
 	Lead     Role = "lead"
@@ -68,6 +69,11 @@ type Actor struct {
 	Role      Role
 	Mailboxes []tenant.MailboxID
 	Grant     string
+	// start is until when the start password is good that the person signed in
+	// with; zero for who chose their own.
+	start time.Time
+	// fresh is when the person last proved who they are.
+	fresh time.Time
 }
 
 // Config is what accounts need. Fields without another word are required; those
@@ -164,14 +170,22 @@ func (a *Accounts) AddStaff(ctx context.Context, n NewStaff) (vault.Enrolment, e
 			return vault.Enrolment{}, fmt.Errorf("account: add staff: mailbox %s/%s: %w", n.Tenant, m, fault.NotFound)
 		}
 	}
-	e, err := a.addStaff(ctx, n, rand.Text())
+	e, err := a.addStaff(ctx, a.console(), n, rand.Text())
 	if err != nil {
 		return vault.Enrolment{}, fmt.Errorf("account: add staff: %w", err)
 	}
 	return e, nil
 }
 
-func (a *Accounts) addStaff(ctx context.Context, n NewStaff, person string) (vault.Enrolment, error) {
+// by is who changes something about staff: the vault's token, and the name that
+// the journal keeps.
+type by struct{ token, actor string }
+
+func (a *Accounts) console() by { return by{a.Console, "cli"} }
+
+func (who Actor) by() by { return by{who.Grant, "staff:" + who.Person} }
+
+func (a *Accounts) addStaff(ctx context.Context, by by, n NewStaff, person string) (vault.Enrolment, error) {
 	if err := a.dropNameless(ctx, n.Tenant); err != nil {
 		return vault.Enrolment{}, err
 	}
@@ -189,7 +203,7 @@ func (a *Accounts) addStaff(ctx context.Context, n NewStaff, person string) (vau
 	if err != nil {
 		return vault.Enrolment{}, err
 	}
-	e, err := a.Vault.AddStaff(ctx, a.Console, vault.StaffSpec{
+	e, err := a.Vault.AddStaff(ctx, by.token, vault.StaffSpec{
 		Tenant: string(n.Tenant), Login: n.Login, Password: n.Password, Role: string(n.Role), Mail: n.Mail, SecondFactor: n.SecondFactor,
 		Person: person,
 	})
@@ -202,11 +216,11 @@ func (a *Accounts) addStaff(ctx context.Context, n NewStaff, person string) (vau
 		return vault.Enrolment{}, err
 	}
 	for _, m := range n.Mailboxes {
-		if _, err := a.Vault.Join(ctx, a.Console, string(n.Tenant), person, string(m)); err != nil {
+		if _, err := a.Vault.Join(ctx, by.token, string(n.Tenant), person, string(m)); err != nil {
 			return vault.Enrolment{}, fmt.Errorf("join %s: %w", m, err)
 		}
 	}
-	return e, a.record(ctx, n.Tenant, "staff.added", person, nil)
+	return e, a.record(ctx, by, n.Tenant, "staff.added", person, nil)
 }
 
 // dropNameless removes names that no person in the vault bears: what a crash
@@ -231,11 +245,10 @@ func (a *Accounts) dropNameless(ctx context.Context, of tenant.ID) error {
 	})
 }
 
-// record writes what was done to a person, who did it from the command line,
-// into the journal.
-func (a *Accounts) record(ctx context.Context, of tenant.ID, action, person string, detail map[string]string) error {
+// record writes what was done to a person into the journal.
+func (a *Accounts) record(ctx context.Context, by by, of tenant.ID, action, person string, detail map[string]string) error {
 	return a.DB.Update(ctx, func(tx *db.Tx) error {
-		return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: "cli", Action: action, Object: person, Detail: detail})
+		return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: by.actor, Action: action, Object: person, Detail: detail})
 	})
 }
 
@@ -243,14 +256,18 @@ func (a *Accounts) record(ctx context.Context, of tenant.ID, action, person stri
 // refuses every further key. The person's name stays for the threads they
 // worked on.
 func (a *Accounts) Disable(ctx context.Context, of tenant.ID, person string) error {
-	if err := a.Vault.DisableStaff(ctx, a.Console, string(of), person); err != nil {
+	return a.disable(ctx, a.console(), of, person)
+}
+
+func (a *Accounts) disable(ctx context.Context, by by, of tenant.ID, person string) error {
+	if err := a.Vault.DisableStaff(ctx, by.token, string(of), person); err != nil {
 		return fmt.Errorf("account: disable %s: %w", person, err)
 	}
 	err := a.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := disableStaff(ctx, tx, of, person); err != nil {
 			return err
 		}
-		return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: "cli", Action: "staff.disabled", Object: person})
+		return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: by.actor, Action: "staff.disabled", Object: person})
 	})
 	if err != nil {
 		return fmt.Errorf("account: disable %s: %w", person, err)
@@ -262,7 +279,7 @@ func (a *Accounts) Disable(ctx context.Context, of tenant.ID, person string) err
 func (a *Accounts) SetPassword(ctx context.Context, of tenant.ID, person, password string) error {
 	err := a.Vault.SetPassword(ctx, a.Console, string(of), person, password)
 	if err == nil {
-		err = a.record(ctx, of, "staff.password", person, nil)
+		err = a.record(ctx, a.console(), of, "staff.password", person, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("account: password of %s: %w", person, err)
@@ -273,9 +290,13 @@ func (a *Accounts) SetPassword(ctx context.Context, of tenant.ID, person, passwo
 // RenewSecondFactor draws a new second factor for a person, which is shown once,
 // demands it from now on and ends their sessions.
 func (a *Accounts) RenewSecondFactor(ctx context.Context, of tenant.ID, person string) (vault.Enrolment, error) {
-	e, err := a.Vault.RenewSecondFactor(ctx, a.Console, string(of), person)
+	return a.renewSecondFactor(ctx, a.console(), of, person)
+}
+
+func (a *Accounts) renewSecondFactor(ctx context.Context, by by, of tenant.ID, person string) (vault.Enrolment, error) {
+	e, err := a.Vault.RenewSecondFactor(ctx, by.token, string(of), person)
 	if err == nil {
-		err = a.record(ctx, of, "staff.factor", person, nil)
+		err = a.record(ctx, by, of, "staff.factor", person, nil)
 	}
 	if err != nil {
 		return vault.Enrolment{}, fmt.Errorf("account: second factor of %s: %w", person, err)
@@ -286,9 +307,13 @@ func (a *Accounts) RenewSecondFactor(ctx context.Context, of tenant.ID, person s
 // Join makes a person a member of a mailbox; active is false while a second
 // administrator has to confirm it. It may be repeated.
 func (a *Accounts) Join(ctx context.Context, of tenant.ID, person string, box tenant.MailboxID) (active bool, err error) {
-	active, err = a.Vault.Join(ctx, a.Console, string(of), person, string(box))
+	return a.join(ctx, a.console(), of, person, box)
+}
+
+func (a *Accounts) join(ctx context.Context, by by, of tenant.ID, person string, box tenant.MailboxID) (active bool, err error) {
+	active, err = a.Vault.Join(ctx, by.token, string(of), person, string(box))
 	if err == nil {
-		err = a.record(ctx, of, "staff.joined", person, map[string]string{"mailbox": string(box)})
+		err = a.record(ctx, by, of, "staff.joined", person, map[string]string{"mailbox": string(box)})
 	}
 	if err != nil {
 		return false, fmt.Errorf("account: join %s to %s: %w", person, box, err)
@@ -299,14 +324,18 @@ func (a *Accounts) Join(ctx context.Context, of tenant.ID, person string, box te
 // Leave ends a membership at once, and the notices about the mailbox. It may be
 // repeated.
 func (a *Accounts) Leave(ctx context.Context, of tenant.ID, person string, box tenant.MailboxID) error {
-	err := a.Vault.Leave(ctx, a.Console, string(of), person, string(box))
+	return a.leave(ctx, a.console(), of, person, box)
+}
+
+func (a *Accounts) leave(ctx context.Context, by by, of tenant.ID, person string, box tenant.MailboxID) error {
+	err := a.Vault.Leave(ctx, by.token, string(of), person, string(box))
 	if err == nil {
 		err = a.DB.Update(ctx, func(tx *db.Tx) error {
 			if err := deleteNotice(ctx, tx, of, box, person); err != nil {
 				return err
 			}
 			return journal.Record(ctx, tx, journal.Entry{
-				Tenant: string(of), Actor: "cli", Action: "staff.left", Object: person, Detail: map[string]string{"mailbox": string(box)},
+				Tenant: string(of), Actor: by.actor, Action: "staff.left", Object: person, Detail: map[string]string{"mailbox": string(box)},
 			})
 		})
 	}
@@ -398,7 +427,8 @@ type StaffHandler func(w http.ResponseWriter, r *http.Request, who Actor) error
 
 // Staff guards a route: only a signed-in member of staff of the host's tenant
 // gets through, everybody else is led to the sign-in page. A grant that has
-// ended, or a person who was disabled, is signed out.
+// ended, or a person who was disabled, is signed out. Who signed in with a start
+// password is led to the page that replaces it, and nowhere else.
 func (a *Accounts) Staff(h StaffHandler) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		who, err := a.Actor(r)
@@ -410,6 +440,9 @@ func (a *Accounts) Staff(h StaffHandler) web.Handler {
 		}
 		if err != nil {
 			return err
+		}
+		if !who.start.IsZero() && r.URL.Path != ownPassword {
+			return web.Redirect(w, r, ownPassword)
 		}
 		return h(w, r, who)
 	}
@@ -434,10 +467,7 @@ func (a *Accounts) Actor(r *http.Request) (Actor, error) {
 		if errors.Is(err, fault.Denied) {
 			s.Delete(grantKey)
 		}
-		if errors.Is(err, fault.Unavailable) {
-			err = &fault.Error{Kind: fault.Unavailable, Key: "account.error.vault", Err: err}
-		}
-		return Actor{}, fmt.Errorf("account: check grant: %w", err)
+		return Actor{}, fmt.Errorf("account: check grant: %w", away(err))
 	}
 	of := tenant.ID(web.SiteOf(r.Context()).ID)
 	if tenant.ID(g.Tenant) != of {
@@ -447,12 +477,13 @@ func (a *Accounts) Actor(r *http.Request) (Actor, error) {
 }
 
 func (a *Accounts) actor(ctx context.Context, g vault.Grant) (Actor, error) {
-	who := Actor{Tenant: tenant.ID(g.Tenant), Person: g.Person, Role: Role(g.Role), Grant: g.Token}
+	who := Actor{Tenant: tenant.ID(g.Tenant), Person: g.Person, Role: Role(g.Role), Grant: g.Token, fresh: g.Fresh}
 	for _, m := range g.Mailboxes {
 		who.Mailboxes = append(who.Mailboxes, tenant.MailboxID(m))
 	}
-	err := a.DB.View(ctx, func(tx *db.Tx) (err error) {
-		who.Name, err = staffName(ctx, tx, who.Tenant, who.Person)
+	err := a.DB.View(ctx, func(tx *db.Tx) error {
+		k, err := selectKnown(ctx, tx, who.Tenant, who.Person)
+		who.Name, who.start = k.Name, k.Start
 		return err
 	})
 	if errors.Is(err, fault.NotFound) {

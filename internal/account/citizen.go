@@ -133,22 +133,18 @@ const freshFor = 10 * time.Minute
 func (a *Accounts) fresh(h citizenHandler) web.Handler {
 	return a.citizens(func(w http.ResponseWriter, r *http.Request, who Citizen) error {
 		if a.Now().Sub(who.fresh) < freshFor {
-			return proveFirst(w, r, h(w, r, who))
+			return proveFirst(w, r, ofCitizen(), h(w, r, who))
 		}
-		return askProof(w, r)
+		return askProof(w, r, ofCitizen())
 	})
 }
 
 // proveFirst leads to the proof where the vault found the last one too old.
-func proveFirst(w http.ResponseWriter, r *http.Request, err error) error {
+func proveFirst(w http.ResponseWriter, r *http.Request, at place, err error) error {
 	if errors.Is(err, vault.ErrProve) {
-		return askProof(w, r)
+		return askProof(w, r, at)
 	}
 	return err
-}
-
-func askProof(w http.ResponseWriter, r *http.Request) error {
-	return web.Redirect(w, r, "/konto/nachweis?weiter="+url.QueryEscape(r.URL.EscapedPath()))
 }
 
 // here is the address of a request, for the way back.

@@ -7,16 +7,13 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
-	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
 	"poststelle/internal/web"
-	"poststelle/internal/web/ui"
 )
 
 // home leads staff to where they begin, by their role.
@@ -77,7 +74,7 @@ func (a *Accounts) getSignIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *Accounts) showSignIn(w http.ResponseWriter, r *http.Request, status int, v signInView) error {
-	v.Demo = a.Demo
+	v.Demo, v.Passkey = a.Demo, passkeyHost(r) != ""
 	errs := 0
 	if v.Wrong != "" {
 		errs = 1
@@ -96,9 +93,7 @@ func (a *Accounts) postSignIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v := signInView{Next: wanted(form.Get("weiter")), Login: form.Get("login")}
-	grant, err := a.Vault.SignIn(r.Context(), vault.Proof{
-		Tenant: web.SiteOf(r.Context()).ID, Login: v.Login, Password: form.Get("password"), OTP: form.Get("otp"), Origin: a.originOf(r),
-	})
+	grant, err := a.staffGrant(r, form)
 	switch {
 	case errors.Is(err, fault.Denied), errors.Is(err, fault.Invalid):
 		v.Wrong = i18n.T(r.Context(), "account.error.signin")
@@ -111,6 +106,13 @@ func (a *Accounts) postSignIn(w http.ResponseWriter, r *http.Request) error {
 		return &fault.Error{Kind: fault.Unavailable, Key: "account.error.vault", Err: err}
 	case err != nil:
 		return err
+	}
+	switch over, err := a.startOver(r, grant); {
+	case err != nil:
+		return err
+	case over:
+		v.Wrong = i18n.T(r.Context(), "account.error.startover")
+		return a.showSignIn(w, r, http.StatusUnprocessableEntity, v)
 	}
 	if err := a.enter(w, r, grant); err != nil {
 		return err
@@ -151,43 +153,6 @@ func (a *Accounts) postSignOut(w http.ResponseWriter, r *http.Request) error {
 		s.End(w)
 	}
 	return web.Redirect(w, r, "/amt/anmelden")
-}
-
-func (a *Accounts) getSettings(w http.ResponseWriter, r *http.Request, who Actor) error {
-	t, ok := a.Directory.ByID(who.Tenant)
-	if !ok {
-		return fault.NotFound
-	}
-	kept, err := a.noticesOf(r.Context(), who)
-	if err != nil {
-		return err
-	}
-	v := settingsView{Name: who.Name, Saved: r.URL.Query().Has("gespeichert")}
-	for _, id := range who.Mailboxes {
-		if m, ok := t.Mailbox(id); ok {
-			v.Mailboxes = append(v.Mailboxes, ui.Option{
-				Value: string(id), Label: m.Title(i18n.Lang(r.Context())), Selected: slices.Contains(kept, string(id)),
-			})
-		}
-	}
-	return web.Render(w, r, http.StatusOK, web.View{
-		Title: i18n.T(r.Context(), "account.settings.title"), Body: settingsPage(v), Staff: true, Narrow: true, Section: "settings",
-	})
-}
-
-func (a *Accounts) postSettings(w http.ResponseWriter, r *http.Request, who Actor) error {
-	form, err := web.Form(r)
-	if err != nil {
-		return err
-	}
-	var boxes []tenant.MailboxID
-	for _, id := range form.All("postfach") {
-		boxes = append(boxes, tenant.MailboxID(id))
-	}
-	if err := a.setNotices(r.Context(), who, boxes); err != nil {
-		return err
-	}
-	return web.Redirect(w, r, "/amt/einstellungen?gespeichert=1")
 }
 
 func (a *Accounts) getKeys(w http.ResponseWriter, r *http.Request, _ Actor) error {

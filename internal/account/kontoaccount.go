@@ -196,7 +196,7 @@ func (a *Accounts) showPassword(w http.ResponseWriter, r *http.Request, who Citi
 	if err != nil {
 		return away(err)
 	}
-	v := passwordView{Action: "/konto/passwort", Email: info.Mail, Has: info.Password, Errors: p}
+	v := passwordView{At: ofCitizen(), Action: "/konto/passwort", Email: info.Mail, Has: info.Password, Errors: p}
 	return show(w, r, status, web.View{Title: i18n.T(r.Context(), "account.konto.password.title"), Body: passwordPage(v), Errors: len(p)})
 }
 

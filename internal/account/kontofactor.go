@@ -89,16 +89,16 @@ func (a *Accounts) postFactor(w http.ResponseWriter, r *http.Request, who Citize
 	return web.Redirect(w, r, "/konto/zweiter-faktor")
 }
 
-func (a *Accounts) getPasskeys(w http.ResponseWriter, r *http.Request, who Citizen) error {
+func (a *Accounts) getPasskeys(w http.ResponseWriter, r *http.Request, who self) error {
 	return a.showPasskeys(w, r, who, http.StatusOK, nil)
 }
 
-func (a *Accounts) showPasskeys(w http.ResponseWriter, r *http.Request, who Citizen, status int, p problems) error {
-	keys, err := a.Vault.Passkeys(r.Context(), who.Grant)
+func (a *Accounts) showPasskeys(w http.ResponseWriter, r *http.Request, who self, status int, p problems) error {
+	keys, err := a.Vault.Passkeys(r.Context(), who.grant)
 	if err != nil {
 		return away(err)
 	}
-	v := passkeysView{Host: passkeyHost(r), Errors: p, Fresh: a.Now().Sub(who.fresh) < freshFor}
+	v := passkeysView{At: who.at, Host: passkeyHost(r), Errors: p, Fresh: a.isFresh(who)}
 	for _, k := range keys {
 		v.Keys = append(v.Keys, passkeyRow{Passkey: k, Here: k.Host == v.Host})
 	}
@@ -108,30 +108,30 @@ func (a *Accounts) showPasskeys(w http.ResponseWriter, r *http.Request, who Citi
 	case "weg":
 		v.Done = i18n.T(r.Context(), "account.konto.passkeys.removed")
 	}
-	return show(w, r, status, web.View{Title: i18n.T(r.Context(), "account.konto.passkeys.title"), Body: passkeysPage(v), Errors: len(p)})
+	return showOwn(w, r, who.at, status, web.View{Title: i18n.T(r.Context(), "account.konto.passkeys.title"), Body: passkeysPage(v), Errors: len(p)})
 }
 
 // postPasskeys adds the passkey that the page's script made, or removes one.
-func (a *Accounts) postPasskeys(w http.ResponseWriter, r *http.Request, who Citizen) error {
+func (a *Accounts) postPasskeys(w http.ResponseWriter, r *http.Request, who self) error {
 	form, err := formOf(r)
 	if err != nil {
 		return err
 	}
 	if id := form.Get("entfernen"); id != "" {
-		err := a.Vault.RemovePasskey(r.Context(), who.Grant, id)
+		err := a.Vault.RemovePasskey(r.Context(), who.grant, id)
 		if errors.Is(err, fault.Conflict) {
 			return a.showPasskeys(w, r, who, http.StatusUnprocessableEntity, wrong("liste", "account.konto.error.lastway"))
 		}
 		if err != nil {
 			return away(err)
 		}
-		return web.Redirect(w, r, "/konto/passkeys?getan=weg")
+		return web.Redirect(w, r, who.at.Base+"/passkeys?getan=weg")
 	}
 	answer, ok := a.passkeyOf(r, form)
 	if !ok {
-		return web.Redirect(w, r, "/konto/passkeys")
+		return web.Redirect(w, r, who.at.Base+"/passkeys")
 	}
-	err = a.Vault.AddPasskey(r.Context(), who.Grant, answer)
+	err = a.Vault.AddPasskey(r.Context(), who.grant, answer)
 	switch {
 	case errors.Is(err, vault.ErrProve):
 		return err
@@ -142,7 +142,7 @@ func (a *Accounts) postPasskeys(w http.ResponseWriter, r *http.Request, who Citi
 	case err != nil:
 		return away(err)
 	}
-	return web.Redirect(w, r, "/konto/passkeys?getan=neu")
+	return web.Redirect(w, r, who.at.Base+"/passkeys?getan=neu")
 }
 
 // postPasskeyOffer draws a challenge for the page's script. It names nobody, so
@@ -173,6 +173,11 @@ func (a *Accounts) postPasskeyOffer(w http.ResponseWriter, r *http.Request) erro
 	default:
 		return fault.NotFound
 	}
+	return a.offer(w, r, ask)
+}
+
+// offer draws a challenge and hands it to the script.
+func (a *Accounts) offer(w http.ResponseWriter, r *http.Request, ask vault.PasskeyAsk) error {
 	c, err := a.Vault.PasskeyOffer(r.Context(), ask)
 	if err != nil {
 		return away(err)
@@ -184,12 +189,12 @@ func (a *Accounts) postPasskeyOffer(w http.ResponseWriter, r *http.Request) erro
 	}{c.ID, c.Options})
 }
 
-func (a *Accounts) getSessions(w http.ResponseWriter, r *http.Request, who Citizen) error {
-	list, err := a.Vault.Sessions(r.Context(), who.Grant)
+func (a *Accounts) getSessions(w http.ResponseWriter, r *http.Request, who self) error {
+	list, err := a.Vault.Sessions(r.Context(), who.grant)
 	if err != nil {
 		return away(err)
 	}
-	v := sessionsView{Ended: r.URL.Query().Has("beendet")}
+	v := sessionsView{At: who.at, Ended: r.URL.Query().Has("beendet")}
 	for _, s := range list {
 		row := sessionRow{Session: s}
 		of, browser, _ := strings.Cut(s.Label, " ")
@@ -203,23 +208,23 @@ func (a *Accounts) getSessions(w http.ResponseWriter, r *http.Request, who Citiz
 		v.Others = v.Others || !s.Current
 		v.Rows = append(v.Rows, row)
 	}
-	return show(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "account.konto.sessions.title"), Body: sessionsPage(v)})
+	return showOwn(w, r, who.at, http.StatusOK, web.View{Title: i18n.T(r.Context(), "account.konto.sessions.title"), Body: sessionsPage(v)})
 }
 
 // postSessions ends one session of the person, or all others. To end more is no
 // risk, so it asks for no fresh proof.
-func (a *Accounts) postSessions(w http.ResponseWriter, r *http.Request, who Citizen) error {
+func (a *Accounts) postSessions(w http.ResponseWriter, r *http.Request, who self) error {
 	form, err := formOf(r)
 	if err != nil {
 		return err
 	}
 	if id := form.Get("sitzung"); id != "" {
-		err = a.Vault.EndSession(r.Context(), who.Grant, id)
+		err = a.Vault.EndSession(r.Context(), who.grant, id)
 	} else if form.Has("alle") {
-		err = a.Vault.EndOtherSessions(r.Context(), who.Grant)
+		err = a.Vault.EndOtherSessions(r.Context(), who.grant)
 	}
 	if err != nil && !errors.Is(err, fault.NotFound) { // one that ended by itself is what was wanted
 		return away(err)
 	}
-	return web.Redirect(w, r, "/konto/sitzungen?beendet=1")
+	return web.Redirect(w, r, who.at.Base+"/sitzungen?beendet=1")
 }

@@ -71,7 +71,7 @@ func (a *Accounts) getRecoverSet(w http.ResponseWriter, r *http.Request) error {
 }
 
 func showRecoverSet(w http.ResponseWriter, r *http.Request, status int, p problems) error {
-	v := passwordView{Action: "/konto/wiederherstellen/" + r.PathValue("token"), Errors: p}
+	v := passwordView{At: ofCitizen(), Action: "/konto/wiederherstellen/" + r.PathValue("token"), Errors: p}
 	return show(w, r, status, web.View{Title: i18n.T(r.Context(), "account.konto.recoverset.title"), Body: recoverSetPage(v), Errors: len(p)})
 }
 
@@ -132,7 +132,7 @@ func (a *Accounts) postNotMe(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return away(err)
 	}
-	if err := a.note(r.Context(), t.ID, "account.recovery.cancelled"); err != nil {
+	if err := a.note(r.Context(), t.ID, "recovery.cancelled"); err != nil {
 		return err
 	}
 	return web.Redirect(w, r, "/konto/nicht-ich")
@@ -153,7 +153,7 @@ func (a *Accounts) postCancelRecovery(w http.ResponseWriter, r *http.Request, wh
 	if err := a.Vault.CancelRecovery(r.Context(), who.Grant); err != nil {
 		return away(err)
 	}
-	if err := a.note(r.Context(), t.ID, "account.recovery.cancelled"); err != nil {
+	if err := a.note(r.Context(), t.ID, "recovery.cancelled"); err != nil {
 		return err
 	}
 	return web.Redirect(w, r, "/konto?getan=abgebrochen")

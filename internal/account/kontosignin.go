@@ -188,39 +188,48 @@ func (a *Accounts) postCitizenSignOut(w http.ResponseWriter, r *http.Request) er
 
 // getProof asks a signed-in person to prove once more who they are, before a
 // step that a stranger at the open browser must not take.
-func (a *Accounts) getProof(w http.ResponseWriter, r *http.Request, who Citizen) error {
-	return a.showProof(w, r, who, http.StatusOK, proofView{Next: wantedByCitizen(r.URL.Query().Get("weiter"))})
+func (a *Accounts) getProof(w http.ResponseWriter, r *http.Request, who self) error {
+	return a.showProof(w, r, who, http.StatusOK, proofView{Next: who.at.wanted(r.URL.Query().Get("weiter"))})
 }
 
-func (a *Accounts) showProof(w http.ResponseWriter, r *http.Request, who Citizen, status int, v proofView) error {
-	info, err := a.Vault.Account(r.Context(), who.Grant)
-	if err != nil {
-		return away(err)
+func (a *Accounts) showProof(w http.ResponseWriter, r *http.Request, who self, status int, v proofView) error {
+	v.At = who.at
+	if who.at.Staff {
+		login, has, err := a.hasFactor(r.Context(), who)
+		if err != nil {
+			return err
+		}
+		v.Password, v.Code, v.Email = true, has, login
+	} else {
+		info, err := a.Vault.Account(r.Context(), who.grant)
+		if err != nil {
+			return away(err)
+		}
+		v.Password, v.Code, v.Email = info.Password, info.SecondFactor, info.Mail
 	}
-	v.Password, v.Code, v.Email = info.Password, info.SecondFactor, info.Mail
 	if passkeyHost(r) != "" {
-		keys, err := a.Vault.Passkeys(r.Context(), who.Grant)
+		keys, err := a.Vault.Passkeys(r.Context(), who.grant)
 		if err != nil {
 			return away(err)
 		}
 		v.Passkey = len(keys) > 0
 	}
-	return show(w, r, status, web.View{Title: i18n.T(r.Context(), "account.konto.proof.title"), Body: proofPage(v), Errors: len(v.Errors)})
+	return showOwn(w, r, who.at, status, web.View{Title: i18n.T(r.Context(), "account.konto.proof.title"), Body: proofPage(v), Errors: len(v.Errors)})
 }
 
 // postProof makes the grant fresh; the session gets a new id, as at every change
 // of rights.
-func (a *Accounts) postProof(w http.ResponseWriter, r *http.Request, who Citizen) error {
+func (a *Accounts) postProof(w http.ResponseWriter, r *http.Request, who self) error {
 	form, err := formOf(r)
 	if err != nil {
 		return err
 	}
-	v := proofView{Next: wantedByCitizen(form.Get("weiter"))}
+	v := proofView{Next: who.at.wanted(form.Get("weiter"))}
 	field := "password"
 	if answer, ok := a.passkeyOf(r, form); ok {
-		err = a.Vault.ProvePasskey(r.Context(), who.Grant, answer)
+		err = a.Vault.ProvePasskey(r.Context(), who.grant, answer)
 	} else {
-		err = a.Vault.ProvePassword(r.Context(), who.Grant, form.Get("password"), form.Get("code"))
+		err = a.Vault.ProvePassword(r.Context(), who.grant, form.Get("password"), form.Get("code"))
 	}
 	switch {
 	case errors.Is(err, fault.Denied), errors.Is(err, fault.Invalid), errors.Is(err, fault.NotFound), errors.Is(err, fault.Conflict):

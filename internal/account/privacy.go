@@ -16,7 +16,7 @@ func Personal() personal.Declaration {
 			{Name: "role", Category: personal.Employment},
 			{Name: "disabled_at", Category: personal.Employment},
 		},
-		Neutral:   []string{"tenant_id", "created_at"},
+		Neutral:   []string{"tenant_id", "created_at", "start_until"},
 		Locator:   personal.ByID,
 		Retention: personal.Retention{HumanDecides: "account.privacy.retention"},
 		Erase:     []personal.Erasure{{Role: personal.Staff, Act: personal.Keep, Reason: "account.privacy.keep"}},
@@ -47,7 +47,7 @@ func citizens() personal.Store {
 			personal.Vorlage: {personal.Art6b},
 			personal.Streng:  {personal.Art6e, personal.LDSG4},
 		},
-		Subjects: []personal.Subject{{Role: personal.Citizen, Where: "id = $2"}},
+		Subjects: []personal.Subject{{Role: personal.Citizen, Where: "realm in ('*', $1) and id = $2"}},
 		Personal: []personal.Column{
 			{Name: "id", Category: personal.Identifier},
 			{Name: "created_at", Category: personal.Behaviour},

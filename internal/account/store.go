@@ -23,8 +23,8 @@ func Migrations() db.Migrations {
 
 func insertStaff(ctx context.Context, tx *db.Tx, n NewStaff, person string) error {
 	_, err := tx.Exec(ctx, `
-insert into account_staff (tenant_id, id, name, role, created_at, disabled_at)
-values ($1, $2, $3, $4, $5, 0)`,
+insert into account_staff (tenant_id, id, name, role, created_at, disabled_at, start_until)
+values ($1, $2, $3, $4, $5, 0, 0)`,
 		string(n.Tenant), person, n.Name, string(n.Role), db.Millis(tx.Now))
 	return err
 }
@@ -61,12 +61,6 @@ from account_staff
 where tenant_id = $1
 order by id
 limit 5000`, string(of))
-}
-
-func staffName(ctx context.Context, tx *db.Tx, of tenant.ID, person string) (string, error) {
-	var name string
-	err := tx.QueryRow(ctx, `select name from account_staff where tenant_id = $1 and id = $2`, string(of), person).Scan(&name)
-	return name, err
 }
 
 func insertNotice(ctx context.Context, tx *db.Tx, of tenant.ID, box tenant.MailboxID, person string) error {

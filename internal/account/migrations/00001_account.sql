@@ -6,6 +6,7 @@ create table account_staff (
   role         text not null,
   created_at   {int} not null,
   disabled_at  {int} not null,
+	start_until {int} not null,
   primary key (tenant_id, id)
 ) {strict};
 

@@ -17,6 +17,7 @@ create table journal_entries (
 ) {strict};
 
 create index journal_object on journal_entries (tenant, object, at, id);
+create index journal_time on journal_entries (tenant, at, id);
 create unique index journal_chain on journal_entries (tenant, seq) where seq is not null;
 create index journal_open on journal_entries
 	(tenant, (case when action = 'journal.blanked' then 1 else 0 end), at, id) where seq is null;
