@@ -75,7 +75,7 @@ func (a *Accounts) beginWait(ctx context.Context, of tenant.ID, request string, 
 		if err := a.Jobs.Enqueue(ctx, tx, jobRecover, string(of)+":"+request, jobs.At(ready)); err != nil {
 			return err
 		}
-		return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: "citizen", Action: "account.recovery.begun"})
+		return journal.Record(ctx, tx, journal.Entry{Tenant: string(of), Actor: "citizen", Action: "recovery.begun"})
 	})
 	if err != nil {
 		return fmt.Errorf("account: begin wait: %w", err)
@@ -104,7 +104,7 @@ func (a *Accounts) runRecover(ctx context.Context, j jobs.Job) error {
 		if err := a.Jobs.Enqueue(ctx, tx, jobMail, request+":old", jobs.Unique(request+":done")); err != nil {
 			return err
 		}
-		return journal.Record(ctx, tx, journal.Entry{Tenant: of, Actor: "job:" + jobRecover, Action: "account.recovery.done"})
+		return journal.Record(ctx, tx, journal.Entry{Tenant: of, Actor: "job:" + jobRecover, Action: "recovery.done"})
 	})
 }
 

@@ -307,4 +307,3 @@ func TestCode(t *testing.T) {
 		t.Error("after many wrong codes the sign-in does not begin anew")
 	}
 }
-

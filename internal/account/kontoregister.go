@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
@@ -73,6 +74,9 @@ func (a *Accounts) postRegister(w http.ResponseWriter, r *http.Request) error {
 	address, err := mail.ParseAddress("email", v.Email)
 	if err != nil {
 		v.Errors = fault.FieldsOf(err)
+		if wish.Passkey == nil && utf8.RuneCountInString(wish.Password) < minPassword {
+			v.Errors = append(v.Errors, fault.Field{Name: "password", Key: "vault.password.short", Args: []any{"min", minPassword}})
+		}
 		return a.showRegister(w, r, http.StatusUnprocessableEntity, v)
 	}
 	wish.Mail = string(address)
