@@ -380,8 +380,10 @@ func TestJoin_FourEyes(t *testing.T) {
 	w.wantReads(w.bau, l, true) // the console began alone: nobody could have confirmed
 	second := vaulttest.Clerk(t, w.Vault, town, "zweite", vault.RoleAdmin)
 	neu := vaulttest.Clerk(t, w.Vault, town, "neu", vault.RoleClerk)
-	if got(w.Join(t.Context(), console, town, neu.Person, "bauamt"))(t) || got(w.Join(t.Context(), console, town, neu.Person, "bauamt"))(t) {
-		t.Error("the console joins alone although two administrators could confirm")
+	for range 2 {
+		if got(w.Join(t.Context(), console, town, neu.Person, "bauamt"))(t) {
+			t.Error("the console joins alone although two administrators could confirm")
+		}
 	}
 	w.wantReads(neu, l, false)
 	if m := got(w.Members(t.Context(), town, "bauamt"))(t); len(m) != 2 || m[0].Active == m[1].Active {
@@ -391,8 +393,10 @@ func TestJoin_FourEyes(t *testing.T) {
 		t.Error("the administrator did not confirm the console's proposal")
 	}
 	w.wantReads(neu, l, true)
-	if got(w.Join(t.Context(), second.Token, town, neu.Person, "ordnungsamt"))(t) || got(w.Join(t.Context(), second.Token, town, neu.Person, "ordnungsamt"))(t) {
-		t.Error("one administrator alone made a member")
+	for range 2 {
+		if got(w.Join(t.Context(), second.Token, town, neu.Person, "ordnungsamt"))(t) {
+			t.Error("one administrator alone made a member")
+		}
 	}
 	if !got(w.Join(t.Context(), w.admin.Token, town, neu.Person, "ordnungsamt"))(t) {
 		t.Error("the second administrator did not confirm")
