@@ -41,6 +41,16 @@ func updateStaffRole(ctx context.Context, tx *db.Tx, of tenant.ID, person string
 	return err
 }
 
+// Count returns how many people of each tenant have access: figures only, for the
+// operator.
+func (a *Accounts) Count(ctx context.Context) (n map[tenant.ID]int, err error) {
+	err = a.DB.View(ctx, func(tx *db.Tx) error {
+		n, err = countStaff(ctx, tx)
+		return err
+	})
+	return n, err
+}
+
 // countStaff counts the people of each tenant who have access.
 func countStaff(ctx context.Context, tx *db.Tx) (map[tenant.ID]int, error) {
 	out := map[tenant.ID]int{}

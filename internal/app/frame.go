@@ -10,6 +10,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"poststelle/internal/account"
 	"poststelle/internal/i18n"
 	"poststelle/internal/tenant"
 	"poststelle/internal/web"
@@ -43,9 +44,14 @@ func (a *App) errorBody(r *http.Request, e web.ErrorView) templ.Component {
 	ctx := r.Context()
 	way := ui.Btn{Label: i18n.T(ctx, "app.error.home"), Kind: ui.Secondary, Href: "/"}
 	if staffPath(r) {
-		way.Label, way.Href = i18n.T(ctx, "app.error.inbox"), "/amt/eingang"
-		if _, err := a.Accounts.Actor(r); err != nil {
+		who, err := a.Accounts.Actor(r)
+		switch {
+		case err != nil:
 			way.Label, way.Href = i18n.T(ctx, "app.error.signin"), "/amt/anmelden"
+		case who.May(account.Readers()...):
+			way.Label, way.Href = i18n.T(ctx, "app.error.inbox"), "/amt/eingang"
+		default:
+			way.Label, way.Href = i18n.T(ctx, "app.error.begin"), account.Landing(who)
 		}
 	}
 	if e.Back != "" {
@@ -137,21 +143,38 @@ func (a *App) staffFrame(r *http.Request, v web.View, f *ui.Frame) {
 	ctx := r.Context()
 	f.ProductName = i18n.T(ctx, "app.product.staff")
 	f.Sub = f.TenantName
-	f.HomeHref = "/amt/eingang"
+	f.HomeHref = "/amt"
 	who, err := a.Accounts.Actor(r)
 	if err != nil {
 		return
 	}
-	f.UserName, f.SignOut = who.Name, "/amt/abmelden"
-	fresh, err := a.Mailboxes.NewCount(ctx, who)
-	if err != nil {
-		fresh = 0 // the page itself says what is away
-	}
-	f.Nav = []ui.NavItem{
-		{Href: "/amt/eingang", Label: i18n.T(ctx, "app.nav.inbox"), Current: v.Section == "inbox", Count: fresh, CountLabel: i18n.T(ctx, "app.nav.fresh")},
-		{Href: "/amt/einstellungen", Label: i18n.T(ctx, "app.nav.settings"), Current: v.Section == "settings"},
-	}
+	f.UserName, f.SignOut, f.HomeHref = who.Name, "/amt/abmelden", account.Landing(who)
+	f.Nav = a.staffNav(r, v, who)
 	f.TopLinks = []ui.NavItem{{Href: "/amt/tasten", Label: i18n.T(ctx, "app.nav.keys"), Icon: "keyboard", Attrs: templ.Attributes{"aria-keyshortcuts": "?"}}}
+}
+
+// staffNav leads to what the person's role may open, and to nothing else.
+func (a *App) staffNav(r *http.Request, v web.View, who account.Actor) (nav []ui.NavItem) {
+	ctx := r.Context()
+	add := func(section, href, label string, roles ...account.Role) {
+		if len(roles) == 0 || who.May(roles...) {
+			nav = append(nav, ui.NavItem{Href: href, Label: i18n.T(ctx, label), Current: v.Section == section})
+		}
+	}
+	if who.May(account.Readers()...) {
+		fresh, err := a.Mailboxes.NewCount(ctx, who)
+		if err != nil {
+			fresh = 0 // the page itself says what is away
+		}
+		add("inbox", "/amt/eingang", "app.nav.inbox")
+		nav[0].Count, nav[0].CountLabel = fresh, i18n.T(ctx, "app.nav.fresh")
+	}
+	add("personal", "/amt/personal", "account.personal.title", account.Admin, account.Lead)
+	add("editorial", "/amt/redaktion", "account.editorial.title", account.Editor)
+	add("operate", "/amt/betrieb", "app.operate.title", account.Operator)
+	add("protocol", "/amt/protokoll", "account.protocol.title", account.Admin, account.DPO, account.Auditor)
+	add("settings", "/amt/einstellungen", "app.nav.settings")
+	return nav
 }
 
 func (a *App) banners(r *http.Request, id tenant.ID) []ui.Banner {

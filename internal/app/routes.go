@@ -16,6 +16,7 @@ func (a *App) ownRoutes(all *web.Router) {
 	rt := all.For(web.Public())
 	rt.Handle("GET /healthz", getHealth, web.AnyHost(), web.Passive())
 	rt.Handle("GET /readyz", a.getReady, web.AnyHost(), web.Passive())
+	a.operateRoutes(all)
 	if a.Outbox != nil {
 		rt.Handle("GET /dev/mail", a.getMail, web.Passive())
 		rt.Handle("GET /dev/mail.json", a.getMailJSON, web.Passive())
@@ -40,13 +41,7 @@ type part struct {
 // to live, or when the vault has refused some.
 func (a *App) getReady(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	overdue, vaultErr := a.Vault.Overdue(ctx)
-	_, queueErr := a.Jobs.Backlog(ctx)
-	stuck, stuckErr := a.Mailboxes.Stuck(ctx)
-	parts := []part{
-		{"database", queueErr == nil}, {"vault", vaultErr == nil}, {"intake", stuckErr == nil && stuck == 0 && len(overdue) == 0},
-		{"files", a.checked.good(a.Now(), func() error { return a.Blobs.Check(ctx) })}, {"access log", a.Access.Health() == nil},
-	}
+	parts := a.parts(ctx)
 	if a.store != nil {
 		parts = append(parts, part{"sessions", a.store.Check(ctx) == nil})
 	}
