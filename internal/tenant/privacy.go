@@ -13,6 +13,7 @@ func Personal() personal.Declaration {
 	return personal.Declaration{Domain: "tenant", Stores: []personal.Store{
 		table("tenant_tenants", "id", "kind", "profile", "name", "ars", "street", "postcode", "place", "phone", "email", "modules", "position", "created_at"),
 		table("tenant_hosts", "host", "tenant_id", "position"),
+		table("tenant_mail", "address", "tenant_id"),
 		table("tenant_departments", "tenant_id", "id", "name", "name_en", "position"),
 		table("tenant_mailboxes", "tenant_id", "id", "department_id", "name", "name_en", "duties", "duties_en", "reply_days",
 			"file_kinds", "max_file", "max_message", "max_files", "email_reply", "sender_required", "fallback", "position"),

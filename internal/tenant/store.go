@@ -242,6 +242,7 @@ type snapshot struct {
 	tenants  []*Tenant
 	byID     map[ID]*Tenant
 	byHost   map[string]*Tenant
+	byMail   map[string]*Tenant
 	banners  []Banner
 }
 
@@ -275,6 +276,9 @@ order by kind, position, id`); err != nil {
 		}
 	}
 	if err := loadOffices(ctx, tx, s); err != nil {
+		return nil, err
+	}
+	if err := loadMail(ctx, tx, s); err != nil {
 		return nil, err
 	}
 	s.banners, err = db.Collect(ctx, tx, scanBanner, `

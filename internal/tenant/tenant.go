@@ -93,6 +93,9 @@ type Tenant struct {
 	// Modules are those switched on; see Has. The operator begins with all, an
 	// authority with none.
 	Modules []Module
+
+	// Mail are the addresses published beside the contact address; see Published.
+	Mail []string
 }
 
 // Realm returns the register of citizen accounts that the tenant belongs to:

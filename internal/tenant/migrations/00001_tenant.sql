@@ -21,6 +21,11 @@ create table tenant_hosts (
   position    {int} not null
 ) {strict};
 
+create table tenant_mail (
+  address     text not null primary key,
+  tenant_id   text not null references tenant_tenants (id)
+) {strict};
+
 create table tenant_departments (
   tenant_id   text not null references tenant_tenants (id),
   id          text not null,
