@@ -21,7 +21,8 @@
 //   { "walks": [{"name": "schreiben", "site": "authority" | "second" | "operator", "lang": "en", "js": false,
 //                "steps": [{"goto": "/"}, {"keep": {"code": "#abholcode"}}, {"fill": {"#code": "{code}"}}, {"as": 2}, …]}] }
 // {login}, {password}, {login2} … are the sign-ins of the site; "upload" names files that are made up on the spot; "as"
-// goes on as another person; "expect" allows a status; "forget" drops the cookies; "wide" limits a shot to the first width.
+// goes on as another person; "link" keeps the path of the newest mail's link with that part, "otp" types the code of a secret;
+// a walk on "host": "localhost" has a device for passkeys; "expect" allows a status; "forget" drops the cookies; "wide" limits a shot to the first width.
 
 import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
@@ -176,9 +177,29 @@ function madeUp(name) {
   return { name, mimeType, buffer: size ? Buffer.concat([buffer, Buffer.alloc(size)]) : buffer };
 }
 
+/** A device that answers for passkeys by itself. */
+async function device(page) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  await cdp.send('WebAuthn.addVirtualAuthenticator', { options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } });
+}
+
+/** The path of a link in the newest mail that has one with this part. */
+async function mailed(info, part) {
+  for (let tries = 0; tries < 50; tries++) {
+    for (const m of await (await fetch(info.mail_url + '.json')).json()) {
+      const found = (m.text.match(/https?:\/\/[^\s]+/g) ?? []).find((link) => link.includes(part));
+      if (found) return new URL(found).pathname;
+    }
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`no mail with a link to ${part}`);
+}
+
 async function walk(w, info, browser) {
   const authorities = info.tenants.filter((t) => t.kind === 'authority');
-  const site = { operator: info.tenants.find((t) => t.kind === 'operator'), second: authorities[1] }[w.site] ?? authorities[0];
+  const site = { ...({ operator: info.tenants.find((t) => t.kind === 'operator'), second: authorities[1] }[w.site] ?? authorities[0]) };
+  if (w.host) site.url = site.url.replace(/\/\/[^:/]+/, `//${w.host}`);
   const kept = { mark: crypto.randomBytes(3).toString('hex') };
   info.staff.filter((s) => s.tenant === site.id).forEach((s, i) => Object.assign(kept, { ['login' + (i ? i + 1 : '')]: s.login, ['password' + (i ? i + 1 : '')]: s.password }));
   const put = (text) => text.replace(/\{(\w+)\}/g, (all, name) => kept[name] ?? all);
@@ -188,6 +209,7 @@ async function walk(w, info, browser) {
       const context = await browser.newContext({ bypassCSP: !opt['no-axe'], javaScriptEnabled: w.js !== false, locale: 'de-DE', timezoneId: 'Europe/Berlin', viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
       context.setDefaultTimeout(30_000);
       const page = await context.newPage();
+      if (w.host) await device(page);
       const problems = [], expected = new Set();
       page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !/Failed to load resource/.test(m.text())) problems.push('console: ' + m.text()); });
       page.on('pageerror', (e) => problems.push('script: ' + e.message));
@@ -219,6 +241,7 @@ async function walk(w, info, browser) {
         for (const s of [].concat(step.expect ?? [])) expected.add(s);
         if (step.goto) await page.goto(new URL((w.lang === 'en' && step.goto.startsWith('/') ? '/en' : '') + put(step.goto), site.url).href);
         for (const [selector, text] of Object.entries(step.fill ?? {})) await page.fill(selector, put(text));
+        for (const [selector, secret] of Object.entries(step.otp ?? {})) await page.fill(selector, totp(put(secret)));
         for (const [selector, text] of Object.entries(step.select ?? {})) await page.selectOption(selector, Number.isInteger(text) ? { index: text } : text);
         for (const [selector, names] of Object.entries(step.upload ?? {})) await page.setInputFiles(selector, [].concat(names).map(madeUp));
         for (const selector of [].concat(step.check ?? [])) await page.check(selector, { force: true });
@@ -228,6 +251,8 @@ async function walk(w, info, browser) {
           await page.waitForLoadState('load');
         }
         if (step.press) await page.keyboard.press(step.press);
+        if (step.at) await page.waitForURL((url) => url.pathname === step.at);
+        for (const [name, part] of Object.entries(step.link ?? {})) kept[name] = await mailed(info, part);
         for (const [name, selector] of Object.entries(step.keep ?? {})) kept[name] = selector === 'url' ? new URL(page.url()).pathname + new URL(page.url()).search : (await page.locator(selector).first().innerText()).trim();
         if (step.shot) await look(step);
       } catch (err) {
