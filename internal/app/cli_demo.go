@@ -177,6 +177,13 @@ type demoInfo struct {
 	MailURL string       `json:"mail_url"`
 	Tenants []demoTenant `json:"tenants"`
 	Staff   []demoStaff  `json:"staff"`
+	// Citizens are registered people; they sign in at /konto/anmelden.
+	Citizens []demoCitizen `json:"citizens"`
+}
+
+type demoCitizen struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
 }
 
 type demoTenant struct {
@@ -201,6 +208,7 @@ func (c *demoCommand) print(a *App, staff []demo.Staff, port int, out io.Writer)
 	for _, p := range staff {
 		info.Staff = append(info.Staff, demoStaff{Tenant: string(p.Tenant), Login: p.Login, Password: p.Password, Role: string(p.Role)})
 	}
+	info.Citizens = []demoCitizen{{Email: demo.Citizen, Password: demo.Password}}
 	info.URL = info.Tenants[0].URL
 	info.MailURL = info.URL + "/dev/mail"
 	if c.JSON {
@@ -231,6 +239,10 @@ func (i demoInfo) describe(out io.Writer) error {
 	fmt.Fprintf(w, "Outgoing mail\t%s\n\nStaff sign in at /amt/anmelden:\n", i.MailURL)
 	for _, p := range i.Staff {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Tenant, p.Login, p.Password, p.Role)
+	}
+	fmt.Fprintf(w, "\nCitizens sign in at /konto/anmelden:\n")
+	for _, c := range i.Citizens {
+		fmt.Fprintf(w, "%s\t%s\n", c.Email, c.Password)
 	}
 	return w.Flush()
 }

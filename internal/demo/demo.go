@@ -80,6 +80,9 @@ func Seed(ctx context.Context, st Stage) ([]Staff, error) {
 	if err != nil {
 		return nil, fmt.Errorf("demo: hire: %w", err)
 	}
+	if err := s.register(ctx); err != nil {
+		return nil, fmt.Errorf("demo: register: %w", err)
+	}
 	if err := s.play(ctx); err != nil {
 		return nil, fmt.Errorf("demo: play: %w", err)
 	}
@@ -93,6 +96,7 @@ func Seed(ctx context.Context, st Stage) ([]Staff, error) {
 type seeding struct {
 	Stage
 	people  map[personKey]*person
+	kim     account.Citizen
 	renewed time.Time // when the day keys were renewed
 	taken   int       // letters that the vault has
 	sent    int       // letters that were sent
@@ -152,7 +156,7 @@ type scene struct {
 // play does everything in the order of time.
 func (s *seeding) play(ctx context.Context) error {
 	var all []scene
-	for _, st := range stories() {
+	for _, st := range append(stories(), held()...) {
 		all = append(all, s.scenes(st)...)
 	}
 	slices.SortStableFunc(all, func(a, b scene) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
@@ -215,6 +219,9 @@ func (s *seeding) takeIn(ctx context.Context) error {
 func (s *seeding) finish(ctx context.Context) error {
 	s.SetClock(s.Now)
 	if err := s.runDue(ctx); err != nil {
+		return err
+	}
+	if err := s.draft(ctx); err != nil {
 		return err
 	}
 	return s.renew(ctx, s.Now)
@@ -301,7 +308,13 @@ func (s *seeding) deliver(ctx context.Context, st story, th *thread) error {
 	if !ok {
 		return fmt.Errorf("tenant %s: %w", st.of, fault.NotFound)
 	}
-	done, err := s.Mailboxes.Deliver(ctx, t, st.letter)
+	send := s.Mailboxes.Deliver
+	if st.account {
+		send = func(ctx context.Context, t *tenant.Tenant, l mailbox.Letter) (mailbox.Delivered, error) {
+			return s.Mailboxes.DeliverHeld(ctx, t, s.kim, l)
+		}
+	}
+	done, err := send(ctx, t, st.letter)
 	if err != nil {
 		return fmt.Errorf("%q: %w", st.letter.Subject, err)
 	}
@@ -343,6 +356,9 @@ func (s *seeding) act(ctx context.Context, st story, a act, th *thread, at time.
 		return s.Mailboxes.Forward(ctx, who, th.id, tenant.MailboxID(a.to), a.text, a.tell)
 	case closes:
 		return s.Mailboxes.CloseThread(ctx, who, th.id)
+	case begins:
+		_, err := s.Mailboxes.Begin(ctx, who, mailbox.Begun{From: th.id, Mailbox: st.letter.Mailbox, Subject: a.to, Body: a.text, Files: a.files})
+		return err
 	}
 	return fmt.Errorf("unknown act %d: %w", a.does, fault.Internal)
 }
@@ -353,10 +369,16 @@ func (s *seeding) writes(ctx context.Context, st story, a act, th *thread) error
 	if !ok {
 		return fmt.Errorf("tenant %s: %w", st.of, fault.NotFound)
 	}
+	if a.does == looks {
+		return s.Mailboxes.MarkHeldRead(ctx, t, s.kim, th.id)
+	}
 	if a.does == withdraws {
 		return s.Mailboxes.AskWithdrawal(ctx, t, th.code)
 	}
 	s.sent++
 	th.last = s.sent
+	if st.account {
+		return s.Mailboxes.WriteHeld(ctx, t, s.kim, th.id, a.text, a.files...)
+	}
 	return s.Mailboxes.WriteAgain(ctx, t, th.code, a.text, a.files...)
 }

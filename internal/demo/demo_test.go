@@ -65,6 +65,7 @@ func newHouse(t testing.TB, now time.Time) *house {
 	refs := blob.NewRefs(blob.RefsConfig{DB: h.db, Queue: queue, Store: blobs, Log: log})
 	accounts := account.New(account.Config{
 		DB: h.db, Vault: h.vault, Directory: h.dir, Console: vaulttest.Service(t, h.vault, vault.ServiceConsole), Demo: true, Now: clock, Log: log,
+		Notifier: vaulttest.Service(t, h.vault, vault.ServiceNotifier),
 	})
 	letters := mailbox.New(mailbox.Config{
 		DB: h.db, Vault: h.vault, Deputy: deputy, Blobs: blobs, Refs: refs, Jobs: queue, Directory: h.dir, Accounts: accounts,

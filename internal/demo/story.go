@@ -16,6 +16,8 @@ type story struct {
 	ago    time.Duration // instead of day and hour
 	letter mailbox.Letter
 	then   []act
+	// account says that the registered citizen wrote it.
+	account bool
 }
 
 // deed is what somebody does with a letter.
@@ -31,6 +33,8 @@ const (
 	closes
 	continues
 	withdraws
+	begins
+	looks
 )
 
 // act is a deed with its time: days working days after the one before, at hour
@@ -116,6 +120,14 @@ func again(days int, hour float64, text string, files ...mailbox.File) act {
 func withdraw(days int, hour float64) act {
 	return act{does: withdraws, days: days, hour: hour}
 }
+
+// begin is a message that the office writes first.
+func begin(who string, days int, hour float64, subject, text string, files ...mailbox.File) act {
+	return act{does: begins, who: who, days: days, hour: hour, to: subject, text: text, files: files}
+}
+
+// look marks the letter as read in the mailbox of its writer.
+func look(days int, hour float64) act { return act{does: looks, days: days, hour: hour} }
 
 // stories are all letters, tenant by tenant.
 func stories() []story {
