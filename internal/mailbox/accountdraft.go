@@ -85,7 +85,7 @@ func (s *Service) saveDraft(ctx context.Context, who account.Citizen, of tenant.
 		if err != nil {
 			return err
 		}
-		return s.keepFiles(ctx, tx, of, kept.ID, d.Files)
+		return s.keepSavedFiles(ctx, tx, of, kept.ID, d.Files)
 	})
 	if err != nil {
 		return saved{}, fmt.Errorf("mailbox: save draft: %w", err)
@@ -109,8 +109,8 @@ func (s *Service) roomForSaved(ctx context.Context, who account.Citizen, id stri
 	})
 }
 
-// keepFiles has a saved draft keep these files and no others.
-func (s *Service) keepFiles(ctx context.Context, tx *db.Tx, of tenant.ID, id string, files []upload) error {
+// keepSavedFiles has a saved draft keep these files and no others.
+func (s *Service) keepSavedFiles(ctx context.Context, tx *db.Tx, of tenant.ID, id string, files []upload) error {
 	old, err := savedFiles(ctx, tx, of, id)
 	if err != nil {
 		return err
