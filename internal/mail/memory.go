@@ -15,6 +15,8 @@ type Sent struct {
 	Text    string    `json:"text"`
 	HTML    string    `json:"html"`
 	At      time.Time `json:"at"`
+	// Headers are the additional fields: those of mailing lists, say.
+	Headers map[string]string `json:"headers,omitempty"`
 }
 
 // Memory keeps the newest messages in memory and sends nothing. It serves the
@@ -51,7 +53,7 @@ func (m *Memory) Send(ctx context.Context, msg Message) error {
 	if len(m.sent) >= m.limit {
 		m.sent = append(m.sent[:0], m.sent[len(m.sent)-m.limit+1:]...)
 	}
-	m.sent = append(m.sent, Sent{To: string(c.to), Subject: c.Subject, Text: c.Text, HTML: c.HTML, At: c.At.UTC()})
+	m.sent = append(m.sent, Sent{To: string(c.to), Subject: c.Subject, Text: c.Text, HTML: c.HTML, At: c.At.UTC(), Headers: c.Message.Headers})
 	return nil
 }
 

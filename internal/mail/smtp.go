@@ -76,6 +76,7 @@ type SMTP struct {
 	cfg        SMTPConfig
 	host, port string
 	from       netmail.Address
+	stepwise   bool // tests: as if the relay knew no pipelining
 }
 
 var _ Sender = (*SMTP)(nil)
