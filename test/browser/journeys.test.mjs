@@ -1,9 +1,11 @@
 // All journeys, with one demo and one browser between them.
 import { after, before } from 'node:test';
+import { accounts } from './account.mjs';
 import { assistant } from './assistant.mjs';
 import { display } from './display.mjs';
 import { start } from './harness.mjs';
 import { letters } from './letter.mjs';
+import { mailboxes } from './mailbox.mjs';
 import { staff } from './staff.mjs';
 
 let ps;
@@ -15,3 +17,5 @@ letters(demo);
 assistant(demo);
 display(demo);
 staff(demo);
+accounts(demo);
+mailboxes(demo);
