@@ -363,7 +363,7 @@ func collectedPage(v collectedView) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = ui.Section("antwort", i18n.T(ctx, "mailbox.thread.again"), againIntro(ctx, v)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Section("antwort", againTitle(ctx, v), againIntro(ctx, v)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

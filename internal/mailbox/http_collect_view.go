@@ -75,6 +75,9 @@ func (s *Service) collectedView(r *http.Request, t *tenant.Tenant, c collected, 
 		v.AdoptAction = "/postfach/uebernehmen?v=" + c.ID
 	}
 	v.State, v.StateText, v.Tone = stateOf(ctx, o.thread, v.Office)
+	if o.begun() && o.State == stateWaiting {
+		v.State, v.StateText, v.Tone = begunState(ctx)
+	}
 	for _, m := range o.Messages {
 		if tm, ok := collectedMessageOf(ctx, t, c, o.Contact.Name, m); ok {
 			v.Messages = append(v.Messages, tm)

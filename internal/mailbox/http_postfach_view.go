@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"poststelle/internal/i18n"
@@ -16,6 +17,7 @@ type heldView struct {
 	Unread, Notice                                   bool
 	ReadAction, NoticeAction, LetGoHref, HistoryHref string
 	Registered                                       bool // there is no code that would open it as well
+	Begun                                            bool // the office wrote first, and has no letter yet
 	Account                                          string
 }
 
@@ -25,7 +27,7 @@ func (s *Service) heldView(r *http.Request, t *tenant.Tenant, c collected, o ope
 		h = holding{Notice: true} // let go of this moment; the text of the person matters more
 	}
 	return &heldView{
-		Unread: h.Unread, Notice: h.Notice, Registered: o.Registered, ReadAction: collectedPath("gelesen", c),
+		Unread: h.Unread, Notice: h.Notice, Registered: o.Registered, Begun: o.begun(), ReadAction: collectedPath("gelesen", c),
 		NoticeAction: collectedPath("benachrichtigung", c), LetGoHref: collectedPath("entfernen", c), HistoryHref: collectedPath("verlauf", c),
 	}
 }
@@ -43,6 +45,23 @@ func heldDone(ctx context.Context, done string) string {
 		return i18n.T(ctx, "mailbox.adopt.done")
 	}
 	return doneText(ctx, done)
+}
+
+// begun reports whether the office wrote first and the person has not answered.
+func (o opened) begun() bool {
+	return len(o.Messages) > 0 && !slices.ContainsFunc(o.Messages, func(m openMessage) bool { return m.Kind == fromCitizen })
+}
+
+// begunState is stateOf for a thread that the office began.
+func begunState(ctx context.Context) (word, text string, tone ui.Tone) {
+	return i18n.T(ctx, "mailbox.postfach.begun.state"), i18n.T(ctx, "mailbox.postfach.begun.text"), ui.Info
+}
+
+func againTitle(ctx context.Context, v collectedView) string {
+	if v.Held != nil && v.Held.Begun {
+		return i18n.T(ctx, "mailbox.postfach.begun.reply")
+	}
+	return i18n.T(ctx, "mailbox.thread.again")
 }
 
 func againIntro(ctx context.Context, v collectedView) string {
@@ -78,6 +97,9 @@ func (s *Service) historyView(r *http.Request, t *tenant.Tenant, c collected, o 
 		office = box.Title(i18n.Lang(ctx))
 	}
 	word, text, _ := stateOf(ctx, o.thread, office)
+	if o.begun() && o.State == stateWaiting {
+		word, text, _ = begunState(ctx)
+	}
 	v.Facts = []ui.Pair{
 		{Key: i18n.T(ctx, "mailbox.receipt.tenant"), Text: t.Name},
 		{Key: i18n.T(ctx, "mailbox.receipt.mailbox"), Text: office},

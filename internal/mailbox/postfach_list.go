@@ -296,6 +296,9 @@ func (s *Service) heldItem(r *http.Request, t *tenant.Tenant, row heldRow) ui.It
 		it.From = at.Name + " · " + it.From
 	}
 	it.Status, _, it.Tone = stateOf(ctx, row.thread, it.From)
+	if row.First == row.Last && row.State == stateWaiting { // the office wrote first
+		it.Status, _, it.Tone = begunState(ctx)
+	}
 	switch {
 	case row.Sealed:
 		it.Subject = i18n.T(ctx, "mailbox.postfach.arriving")

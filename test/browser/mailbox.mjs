@@ -1,0 +1,135 @@
+// The mailbox of a person with an account: writing signed in, the answer, taking over a matter with its code, the authority
+// that writes first, drafts, and letting go.
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import { test } from 'node:test';
+import { journey } from './harness.mjs';
+import * as step from './steps.mjs';
+
+const password = 'vier blaue Kraniche';
+const primary = 'main form button.kern-btn--primary';
+
+async function register(ps, v, email) {
+  await v.go('/konto/registrieren');
+  await v.page.locator('main [name=email]').fill(email);
+  await v.page.locator('main [name=password]').fill(password);
+  await v.press(primary);
+  const mail = await ps.waitForMail((m) => m.to === email && m.text.includes('/konto/bestaetigen/'));
+  const link = mail.text.match(/https?:\/\/\S+\/konto\/bestaetigen\/\S+/)[0];
+  await v.go(new URL(link).pathname.replace(/^\/en(?=\/)/, ''));
+  await v.press(primary);
+  await v.at('/konto');
+}
+
+/** The row of the list whose subject has the mark. */
+const row = (v, mark) => v.page.locator('.ps-msg', { hasText: mark });
+
+async function openRow(v, mark) {
+  await v.go('/postfach');
+  await v.look();
+  await v.leads(() => row(v, mark).locator('.ps-msg__link').click());
+  await v.at(/^\/postfach\/[^/]+$/);
+  await v.look();
+}
+
+export function mailboxes(demo) {
+  for (const [lang, js] of [['de', true], ['en', false]]) {
+    test(`a mailbox with an account (${lang}, scripts ${js ? 'on' : 'off'})`, async (t) => {
+      const ps = demo();
+      const tenant = ps.authorities[0];
+      const email = `postfach-${crypto.randomBytes(4).toString('hex')}@example.org`;
+      const clerk = ps.staffOf(tenant).find((s) => s.login === 'e.aydin');
+      const people = [await ps.visitor({ tenant, lang, js }), await ps.visitor({ tenant }), await ps.visitor({ tenant, lang, js })];
+      await journey(t, people, async (v, office, stranger) => {
+        v.expect(404, 422);
+        await register(ps, v, email);
+        await v.go('/postfach');
+        await v.look();
+        assert.equal(await v.page.locator('.ps-empty').count(), 1, 'an empty mailbox says so');
+
+        // Written signed in: no code, and the thread is in the mailbox.
+        const l = step.letter(lang, { mailbox: 'tiefbauamt', files: [step.pdf('plan.pdf', 'plan')] });
+        await step.toCheck(v, l);
+        await v.look();
+        await v.press('main .ps-actions button.kern-btn--primary');
+        await v.at('/nachricht/gesendet');
+        await v.look();
+        assert.equal(await v.page.locator('#abholcode').count(), 0, 'no collection code');
+        await openRow(v, l.mark);
+        await step.readThread(v, { text: l.mark, files: l.files });
+
+        // The office answers; a mail without content says so; reading changes nothing until the person says so.
+        await step.signIn(office, clerk);
+        await step.openFromInbox(office, l.mark);
+        assert.ok(!(await office.page.locator('body').innerText()).includes(email), 'the office does not see the address');
+        await step.write(office, { text: `Wir kommen am Montag (${l.mark}).` });
+        const mail = await ps.waitForMail((m) => m.to === email && m.text.includes('/postfach'));
+        assert.ok(!mail.text.includes(l.mark) && !mail.text.includes('Tiefbauamt'), 'the notice has no content');
+        await openRow(v, l.mark);
+        await v.go('/postfach');
+        assert.equal(await v.page.locator('.ps-msg--unread').count(), 1);
+        await openRow(v, l.mark);
+        await v.press('#neu button');
+        assert.equal(await v.page.locator('#neu').count(), 0);
+        await step.write(v, { text: `Danke (${l.mark}).`, files: [step.pdf('mehr.pdf', 'mehr')] });
+        await v.look();
+
+        // A matter of nobody's account comes in with its code.
+        const other = step.letter(lang, { mailbox: 'tiefbauamt' });
+        const code = await step.writeLetter(stranger, other);
+        await v.go('/postfach/uebernehmen');
+        await v.page.locator('[name=code]').fill('hallo');
+        await v.press(primary);
+        await v.look();
+        await v.page.locator('[name=code]').fill(code.toLowerCase());
+        await v.press(primary);
+        await v.at(/^\/postfach\/[^/]+$/);
+        await v.look();
+
+        // The authority writes first.
+        await office.page.reload();
+        await office.press('main a[href$="/neu"], aside a[href$="/neu"]');
+        await office.look();
+        await office.page.locator('main [name=subject]').fill(`Sperrung ${l.mark}`);
+        await office.page.locator('main [name=body]').fill('Am Samstag wird gesperrt.');
+        await office.press('button[value=senden]');
+        await office.look();
+        await openRow(v, `Sperrung ${l.mark}`);
+        await step.readThread(v, { text: 'Am Samstag wird gesperrt.' });
+
+        // A draft: saved, opened, sent.
+        const d = step.letter(lang, { mailbox: 'tiefbauamt' });
+        await step.toMatter(v, d.mailbox);
+        await step.fillMatter(v, d);
+        await v.press('button[value=speichern]');
+        await v.look();
+        assert.equal(await v.page.locator('#gespeichert').count(), 1);
+        await v.go('/postfach/entwuerfe');
+        await v.look();
+        await v.press('.ps-msg form[action$="/oeffnen"] button');
+        await v.at('/nachricht/3');
+        assert.equal(await v.page.locator('[name=subject]').inputValue(), d.subject);
+        await v.press('button[value=weiter]');
+        await v.press('button[value=weiter]');
+        await v.at('/nachricht/5');
+        await v.press('main .ps-actions button.kern-btn--primary');
+        await v.at('/nachricht/gesendet');
+        await v.go('/postfach/entwuerfe');
+        assert.equal(await v.page.locator('.ps-msg').count(), 0, 'a sent draft is gone');
+
+        // Letting go, with what it means.
+        await openRow(v, d.mark);
+        const address = v.path();
+        await v.press('a[href$="/verlauf"]');
+        await v.look();
+        await v.go(address);
+        await v.press('a[href$="/entfernen"]');
+        await v.look();
+        await v.press('main button.ps-btn--danger');
+        await v.look();
+        assert.equal(await row(v, d.mark).count(), 0);
+        await v.go(address);
+      });
+    });
+  }
+}
