@@ -32,7 +32,7 @@ func (v *Vault) SignInAccount(ctx context.Context, p AccountProof) (Grant, error
 		return Grant{}, gone("sign in account")
 	}
 	key := v.mailKey(p.Realm, p.Mail)
-	undo, ok := v.slowSignIn(key, p.Origin)
+	undo, ok := v.slowSignIn("realm "+p.Realm, key, p.Origin)
 	if !ok {
 		return Grant{}, fmt.Errorf("vault: sign in account: slowed down: %w", fault.TooMany)
 	}
@@ -43,12 +43,12 @@ func (v *Vault) SignInAccount(ctx context.Context, p AccountProof) (Grant, error
 	if err != nil {
 		return Grant{}, fmt.Errorf("vault: sign in account: %w", err)
 	}
+	v.slow.succeeded(key, p.Origin)
 	g := newAccountGrant(row, p.Label)
 	if row.secondFactor {
-		g.needsCode = true
+		g.needsCode = true // guesses of it have a count of their own
 		return v.beginSession(ctx, g)
 	}
-	v.slow.forget(slowKey("login", key, p.Origin))
 	if err := v.auditSignIn(ctx, row); err != nil {
 		return Grant{}, fmt.Errorf("vault: sign in account: %w", err)
 	}

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -30,16 +29,15 @@ type Proof struct {
 	Label                   string // of the browser, such as "Firefox, Windows", for the list of sessions
 }
 
-// SignIn checks a proof and issues a grant. Every wrong part is fault.Denied and costs the same, unknown logins too. After three
-// failures with one login from one origin, or twenty from one origin with any logins, the next attempt there must wait, at most
-// 60 s (fault.TooMany). So must everybody while the queue for the two argon2 slots is full, and an origin that has filled its share
-// of it. An OTP is accepted once.
+// SignIn checks a proof and issues a grant. Every wrong part is fault.Denied and costs the same, unknown logins too. Who fails too
+// often must wait, at most 60 s (fault.TooMany; slowSignIn says what counts). So must everybody while the queue for the two argon2
+// slots is full, and an origin that has filled its share of it. An OTP is accepted once.
 func (v *Vault) SignIn(ctx context.Context, p Proof) (Grant, error) {
 	if v.closed.Load() {
 		return Grant{}, gone("sign in")
 	}
 	key := v.loginKey(p.Tenant, p.Login)
-	undo, ok := v.slowSignIn(key, p.Origin)
+	undo, ok := v.slowSignIn("tenant "+p.Tenant, key, p.Origin)
 	if !ok {
 		return Grant{}, fmt.Errorf("vault: sign in: slowed down: %w", fault.TooMany)
 	}
@@ -50,24 +48,9 @@ func (v *Vault) SignIn(ctx context.Context, p Proof) (Grant, error) {
 	if err != nil {
 		return Grant{}, fmt.Errorf("vault: sign in: %w", err)
 	}
-	v.slow.forget(slowKey("login", key, p.Origin))
+	v.slow.succeeded(key, p.Origin)
 	v.slow.forget(slowKey("otp", key, ""))
 	return v.beginSession(ctx, *g)
-}
-
-// slowSignIn counts an attempt with the login and at its origin. Whoever tries one password with many logins meets the second
-// count; the right password of one of them does not clear it.
-func (v *Vault) slowSignIn(key []byte, origin string) (undo func(), ok bool) {
-	login, ok := v.slow.attempt(slowKey("login", key, origin), slowLogin)
-	if !ok || origin == "" {
-		return login, ok
-	}
-	all, ok := v.slow.attempt(slowKey("origin", nil, origin), slowOrigin)
-	if !ok {
-		login()
-		return nil, false
-	}
-	return func() { login(); all() }, true
 }
 
 // verify does the same for known and unknown logins: one look-up, one argon2, one TOTP. A right proof is audited as action.
@@ -248,123 +231,4 @@ func totpURL(login string, seed []byte) (secret, link string) {
 	secret = base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(seed)
 	q := url.Values{"secret": {secret}, "issuer": {"Poststelle"}}
 	return secret, "otpauth://totp/" + url.PathEscape("Poststelle:"+login) + "?" + q.Encode()
-}
-
-// Slow-down.
-
-const (
-	slowMax   = 60 * time.Second
-	slowTTL   = 15 * time.Minute // a failure counts so long
-	slowLimit = 50_000           // entries; memory stays bounded under a flood
-)
-
-// slowRule is how much a key may fail before it must wait.
-type slowRule struct {
-	free int           // failures without a wait
-	leak time.Duration // one failure is forgotten each; 0 for none before slowTTL
-}
-
-var (
-	slowLogin = slowRule{free: 3}
-	// A town hall stands behind one address: its people may mistype one password a minute all day.
-	slowOrigin = slowRule{free: 20, leak: time.Minute}
-)
-
-type slowdown struct {
-	now  func() time.Time
-	mu   sync.Mutex
-	all  map[string]*failures
-	line map[string]int // sign-ins that hold or await an argon2 slot, by origin
-}
-
-type failures struct {
-	n      int
-	last   time.Time
-	until  time.Time
-	leaked time.Time // up to here failures were forgotten
-}
-
-func slowKey(kind string, account []byte, origin string) string {
-	return canonical(kind, string(account), origin)
-}
-
-func (s *slowdown) init(now func() time.Time) {
-	s.now, s.all, s.line = now, map[string]*failures{}, map[string]int{}
-}
-
-// enter takes one of the places of an origin.
-func (s *slowdown) enter(origin string, most int) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if origin == "" {
-		return true
-	}
-	if s.line[origin] >= most {
-		return false
-	}
-	s.line[origin]++
-	return true
-}
-
-func (s *slowdown) leave(origin string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.line[origin]--; s.line[origin] <= 0 {
-		delete(s.line, origin)
-	}
-}
-
-// attempt counts an attempt as failed before it is made, so that parallel ones cannot outrun the count. ok is false while the key
-// must wait. undo takes the attempt back.
-func (s *slowdown) attempt(key string, rule slowRule) (undo func(), ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	f := s.all[key]
-	if f == nil || now.Sub(f.last) > slowTTL || now.Before(f.last.Add(-slowMax)) {
-		if f == nil && len(s.all) >= slowLimit {
-			for k := range s.all { // any entry: which one is random
-				delete(s.all, k)
-				break
-			}
-		}
-		f = &failures{leaked: now}
-		s.all[key] = f
-	}
-	if now.Before(f.until) {
-		return nil, false
-	}
-	if rule.leak > 0 {
-		gone := now.Sub(f.leaked) / rule.leak
-		f.leaked = f.leaked.Add(gone * rule.leak)
-		f.n = max(0, f.n-max(0, int(gone)))
-	}
-	before := *f
-	f.n++
-	f.last = now
-	if f.n >= rule.free {
-		f.until = now.Add(min(slowMax, time.Second<<min(f.n-rule.free, 6)))
-	}
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		f.n, f.until = max(f.n-1, 0), before.until
-	}, true
-}
-
-func (s *slowdown) forget(key string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.all, key)
-}
-
-func (s *slowdown) sweep() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	for k, f := range s.all {
-		if now.Sub(f.last) > slowTTL {
-			delete(s.all, k)
-		}
-	}
 }
