@@ -113,6 +113,8 @@ func (a *Accounts) lines(ctx context.Context, who Actor, s span, names map[strin
 		line := protocolLine{At: i.At, Who: i.Actor, Action: i.Action, Object: named(names, i.Object), Detail: detailText(i.Detail, names)}
 		if person, ok := strings.CutPrefix(i.Actor, "staff:"); ok {
 			line.Who = named(names, person)
+		} else if i.Actor == "citizen" || i.Actor == "cli" {
+			line.Who = i18n.T(ctx, "account.protocol.by."+i.Actor)
 		}
 		if i.Blanked {
 			line.Detail = i18n.T(ctx, "account.protocol.blanked")
