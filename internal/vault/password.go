@@ -13,7 +13,7 @@ import (
 
 // Passwords are taken as ASVS 5.0 6.2 asks: at least 8 characters, up to 1024 bytes, any characters and no rules of composition, but
 // none that is on the list of common and breached ones and none made of words that everybody can guess about the person. Staff have
-// a second factor besides (docs/adr/0010).
+// a second factor besides (docs/adr/0012).
 const (
 	maxPassword = 1024 // bytes
 	minPassword = 8    // characters
