@@ -111,7 +111,7 @@ func beginPage(v beginView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(v.Files) > 0 {
-				templ_7745c5c3_Err = ui.FileTable(i18n.T(ctx, "mailbox.staff.answer.files"), "entfernen", v.Files).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.FileTable(i18n.T(ctx, "mailbox.staff.begin.files"), "entfernen", v.Files).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -225,7 +225,15 @@ func accountPanel(v threadPageView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if v.Holders > 0 && !v.Sealed {
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<div class=\"ps-row\">")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
 				templ_7745c5c3_Err = ui.LinkButton(ui.Btn{Kind: ui.Secondary, Small: true, Icon: "edit", Href: casePath(v.ID) + "/neu", Label: i18n.T(ctx, "mailbox.staff.begin.title")}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "</div>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

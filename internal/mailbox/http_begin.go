@@ -328,7 +328,7 @@ func beginViewOf(r *http.Request, t *tenant.Tenant, who account.Actor, th thread
 			Error: in.wrong.of(r, "body"), Rows: 9, Max: maxAnswer,
 		},
 		Upload: ui.UploadSpec{
-			Name: "files", Label: i18n.T(ctx, "mailbox.staff.answer.files"), Accept: acceptOf(box), Multiple: true, Optional: true, Error: in.wrong.of(r, "files"),
+			Name: "files", Label: i18n.T(ctx, "mailbox.staff.begin.files"), Accept: acceptOf(box), Multiple: true, Optional: true, Error: in.wrong.of(r, "files"),
 			Limits: i18n.T(ctx, "mailbox.staff.answer.limits", "n", box.MaxFiles, "bytes", i18n.Size(ctx, box.MaxFile), "kinds", kindList(box.FileKinds)),
 		},
 	}
