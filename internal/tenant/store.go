@@ -33,7 +33,11 @@ func Check(tenants ...Tenant) error {
 			return fmt.Errorf("tenant: %s: %w", tenants[i].ID, err)
 		}
 		for _, m := range tenants[i].Mailboxes {
-			if err := CheckMailbox(m); err != nil {
+			err := CheckMailbox(m)
+			if err == nil {
+				err = checkRule(tenants[i].Kind, tenants[i].Profile, m.Retention)
+			}
+			if err != nil {
 				return fmt.Errorf("tenant: %s/%s: %w", tenants[i].ID, m.ID, err)
 			}
 		}
@@ -77,6 +81,9 @@ from tenant_tenants`,
 		if _, err := tx.Exec(ctx, `insert into tenant_hosts (host, tenant_id, position) values ($1, $2, $3)`, h, string(t.ID), i); err != nil {
 			return err
 		}
+	}
+	if err := putNetworks(ctx, tx, t.ID, t.Networks); err != nil {
+		return err
 	}
 	for _, dep := range t.Departments {
 		if err := addDepartment(ctx, tx, t.ID, dep); err != nil {
@@ -128,6 +135,9 @@ func addMailbox(ctx context.Context, tx *db.Tx, m Mailbox) error {
 	if err := m.validate(); err != nil {
 		return err
 	}
+	if err := ruleAllowed(ctx, tx, m.Tenant, m.Retention); err != nil {
+		return err
+	}
 	if m.Department == "" {
 		m.Department = string(m.ID)
 	}
@@ -136,10 +146,11 @@ func addMailbox(ctx context.Context, tx *db.Tx, m Mailbox) error {
 	}
 	_, err := tx.Exec(ctx, `
 insert into tenant_mailboxes (tenant_id, id, department_id, name, name_en, duties, duties_en, reply_days, file_kinds,
-  max_file, max_message, max_files, email_reply, sender_required, fallback, position)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+  max_file, max_message, max_files, email_reply, sender_required, fallback, position, retention_days, retention_since, members_only)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		string(m.Tenant), string(m.ID), m.Department, m.Name, m.NameEN, m.Duties, m.DutiesEN, m.ReplyDays,
-		strings.Join(m.FileKinds, " "), m.MaxFile, m.MaxMessage, m.MaxFiles, m.EmailReply, m.SenderRequired, m.Fallback, m.Position)
+		strings.Join(m.FileKinds, " "), m.MaxFile, m.MaxMessage, m.MaxFiles, m.EmailReply, m.SenderRequired, m.Fallback, m.Position,
+		m.Retention, db.Millis(tx.Now), m.MembersOnly)
 	if err != nil {
 		return err
 	}
@@ -281,6 +292,9 @@ order by kind, position, id`); err != nil {
 	if err := loadMail(ctx, tx, s); err != nil {
 		return nil, err
 	}
+	if err := loadNetworks(ctx, tx, s); err != nil {
+		return nil, err
+	}
 	s.banners, err = db.Collect(ctx, tx, scanBanner, `
 select id, tenant_id, kind, title, title_en, text, text_en, starts_at, ends_at
 from tenant_banners
@@ -323,7 +337,7 @@ func loadOffices(ctx context.Context, tx *db.Tx, s *snapshot) error {
 	}
 	boxes, err := db.Collect(ctx, tx, scanMailbox, `
 select tenant_id, id, department_id, name, name_en, duties, duties_en, reply_days, file_kinds,
-  max_file, max_message, max_files, email_reply, sender_required, fallback, position
+  max_file, max_message, max_files, email_reply, sender_required, fallback, position, retention_days, retention_since, members_only
 from tenant_mailboxes
 order by tenant_id, position, id`)
 	if err != nil {
@@ -354,9 +368,11 @@ func scanTenant(r db.Scanner) (*Tenant, error) {
 func scanMailbox(r db.Scanner) (Mailbox, error) {
 	var m Mailbox
 	var kinds string
+	var since int64
 	err := r.Scan(&m.Tenant, &m.ID, &m.Department, &m.Name, &m.NameEN, &m.Duties, &m.DutiesEN, &m.ReplyDays, &kinds,
-		&m.MaxFile, &m.MaxMessage, &m.MaxFiles, &m.EmailReply, &m.SenderRequired, &m.Fallback, &m.Position)
-	m.FileKinds = strings.Fields(kinds)
+		&m.MaxFile, &m.MaxMessage, &m.MaxFiles, &m.EmailReply, &m.SenderRequired, &m.Fallback, &m.Position,
+		&m.Retention, &since, &m.MembersOnly)
+	m.FileKinds, m.RetentionSince = strings.Fields(kinds), db.Time(since)
 	return m, err
 }
 

@@ -13,6 +13,7 @@
 package tenant
 
 import (
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -96,6 +97,10 @@ type Tenant struct {
 
 	// Mail are the addresses published beside the contact address; see Published.
 	Mail []string
+
+	// Networks are those from which the members' area may be reached; none
+	// means that nobody may. See Inside.
+	Networks []netip.Prefix
 }
 
 // Realm returns the register of citizen accounts that the tenant belongs to:
@@ -170,6 +175,15 @@ type Mailbox struct {
 	Fallback       bool
 	Position       int
 	Topics         []Topic
+
+	// Retention is the number of days after which a closed matter is deleted
+	// routinely; 0 means that nothing is ever deleted by itself (A47). It counts
+	// from RetentionSince at the earliest, the day on which the mailbox got a
+	// rule: what was closed before is not deleted all at once. See Due.
+	Retention      int
+	RetentionSince time.Time
+	// MembersOnly hides the mailbox from everybody outside Tenant.Networks.
+	MembersOnly bool
 }
 
 // Topic is a subject area that a mailbox offers in the assistant.
@@ -336,6 +350,12 @@ func (m *Mailbox) validate() error {
 	}
 	if m.MaxFile < 1 || m.MaxMessage < m.MaxFile || m.MaxMessage > 1<<30 || m.MaxFiles < 1 || m.MaxFiles > 50 {
 		f = append(f, fault.Field{Name: "max-file", Key: "tenant.error.limits"})
+	}
+	if m.Retention < 0 || m.Retention > MaxRetention {
+		f = append(f, fault.Field{Name: "delete-after-days", Key: "tenant.error.retention", Args: []any{"n", MaxRetention}})
+	}
+	if m.MembersOnly && m.Fallback {
+		f = append(f, fault.Field{Name: "fallback", Key: "tenant.error.members_fallback"})
 	}
 	for _, k := range m.FileKinds {
 		if !slices.Contains(KnownFileKinds(), k) {

@@ -26,6 +26,12 @@ create table tenant_mail (
   tenant_id   text not null references tenant_tenants (id)
 ) {strict};
 
+create table tenant_networks (
+  tenant_id   text not null references tenant_tenants (id),
+  prefix      text not null,
+  primary key (tenant_id, prefix)
+) {strict};
+
 create table tenant_departments (
   tenant_id   text not null references tenant_tenants (id),
   id          text not null,
@@ -52,6 +58,9 @@ create table tenant_mailboxes (
   sender_required  {bool} not null,
   fallback         {bool} not null,
   position         {int} not null,
+  retention_days   {int} not null default 0,
+  retention_since  {int} not null default 0,
+  members_only     {bool} not null default false,
   primary key (tenant_id, id)
 ) {strict};
 
