@@ -330,7 +330,7 @@ func TestPostfach_Notice(t *testing.T) {
 		t.Errorf("%d notices after two hours, want 2", mails())
 	}
 	page := anna.Get(first).Want(200)
-	page.Form("form[action=" + first + "/benachrichtigung]").Uncheck("meldung", "ja").Submit().Want(200)
+	page.Form("form[action="+first+"/benachrichtigung]").Uncheck("meldung", "ja").Submit().Want(200)
 	p.advance(20 * time.Minute)
 	anna.Get(first).Want(200).Form("#neu form").Submit().Want(200)
 	anna.Get(second).Want(200).Form("#neu form").Submit().Want(200)
