@@ -6,6 +6,7 @@ import { display } from './display.mjs';
 import { start } from './harness.mjs';
 import { letters } from './letter.mjs';
 import { mailboxes } from './mailbox.mjs';
+import { personal } from './personal.mjs';
 import { staff } from './staff.mjs';
 
 let ps;
@@ -17,5 +18,6 @@ letters(demo);
 assistant(demo);
 display(demo);
 staff(demo);
+personal(demo);
 accounts(demo);
 mailboxes(demo);
