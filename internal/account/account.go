@@ -8,6 +8,22 @@
 // the vault too: what stands in this package's tables is a name to show and who
 // wants a notice.
 //
+// # Who may use a route
+//
+// A route names its rule where it is registered: web.Public, StaffRule with the
+// roles, CitizenRule. The rule guards the route before its handler runs, and the
+// vault decides again, on its rows, about every key and every change of staff. A
+// route without a rule keeps the program from starting; docs/access-matrix.csv
+// lists all of them with what was measured.
+//
+// # Staff
+//
+// An administrator adds people with a start password that is good for a week and
+// must be replaced at the first sign-in, changes roles, proposes memberships and
+// cover during absence, and ends access. A second person confirms; leads see and
+// confirm what concerns their mailboxes. Nobody changes their own role, and the
+// last administrator stays one.
+//
 // # Citizens
 //
 // One registration serves a realm: all tenants of the profile vorlage, or one of
