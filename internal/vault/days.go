@@ -10,10 +10,12 @@ import (
 	"poststelle/internal/seal"
 )
 
-// A day is a UTC date. Two key pairs belong to each: "intake" for letters and "log" for segments of the access log.
+// A day is a UTC date. Three key pairs belong to each: "intake" for letters, "log" for segments of the access log and "evidence" for
+// addresses of those who publish something.
 const (
-	purposeIntake = "intake"
-	purposeLog    = "log"
+	purposeIntake   = "intake"
+	purposeLog      = "log"
+	purposeEvidence = "evidence"
 
 	daysAhead      = 7              // published today and for seven days more
 	dayGrace       = 48 * time.Hour // a day key lives at least this long after its day
@@ -46,7 +48,7 @@ func (v *Vault) publishDays(ctx context.Context, tx *db.Tx) error {
 	for _, d := range have {
 		known[[2]string{d.purpose, d.day}] = true
 	}
-	for _, purpose := range []string{purposeIntake, purposeLog} {
+	for _, purpose := range []string{purposeIntake, purposeLog, purposeEvidence} {
 		for n := range daysAhead + 1 {
 			day := dayOf(tx.Now.AddDate(0, 0, n))
 			if known[[2]string{purpose, day}] {
@@ -81,6 +83,7 @@ func (v *Vault) expireDays(ctx context.Context, tx *db.Tx) ([]string, error) {
 		}
 		switch {
 		case d.purpose == purposeLog && !tx.Now.Before(end.AddDate(0, 0, v.cfg.LogDays)):
+		case d.purpose == purposeEvidence && !tx.Now.Before(end.AddDate(0, 0, v.cfg.EvidenceDays)):
 		case d.purpose == purposeIntake && d.drained && !tx.Now.Before(end.Add(dayGrace)):
 			destroyed = append(destroyed, d.day)
 		default:

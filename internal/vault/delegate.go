@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +79,9 @@ type Delegation struct {
 	Issued time.Time
 	Intake []DayKey // in order of days
 	Log    []DayKey // for segments of the access log
-	days   []signerDay
+	// Evidence are the keys to seal addresses to, of those who publish something.
+	Evidence []DayKey
+	days     []signerDay
 }
 
 // signerDay is one drawn signing key with its certificates; those of one day share the key.
@@ -113,6 +116,8 @@ func (v *Vault) Delegate(ctx context.Context, tenants []string) (Delegation, err
 				d.Intake = append(d.Intake, key)
 			case purposeLog:
 				d.Log = append(d.Log, key)
+			case purposeEvidence:
+				d.Evidence = append(d.Evidence, key)
 			}
 		}
 		rows, err = selectTenants(ctx, tx)
@@ -207,6 +212,9 @@ func (d Delegation) IntakeKey(at time.Time) (DayKey, error) { return keyOf(d.Int
 // LogKey returns the key to seal access-log segments to at the given time, fault.Unavailable when the delegation has run out.
 func (d Delegation) LogKey(at time.Time) (DayKey, error) { return keyOf(d.Log, at) }
 
+// EvidenceKey returns the key to seal an address to at the given time, fault.Unavailable when the delegation has run out.
+func (d Delegation) EvidenceKey(at time.Time) (DayKey, error) { return keyOf(d.Evidence, at) }
+
 func keyOf(keys []DayKey, at time.Time) (DayKey, error) {
 	day := dayOf(at)
 	for _, k := range keys {
@@ -232,14 +240,16 @@ func (d Delegation) Signer(tenant string, at time.Time) (seal.DaySigner, error) 
 	return seal.DaySigner{}, fmt.Errorf("vault: delegation has no signer of %s for %s: %w", tenant, day, fault.Unavailable)
 }
 
-// parse reads the intake keys once, so that a letter need not.
+// parse reads the keys once, so that a letter or a comment need not.
 func (d *Delegation) parse() error {
-	for i := range d.Intake {
-		k, err := d.Intake[i].key()
-		if err != nil {
-			return fmt.Errorf("vault: delegation: key of %s: %w", d.Intake[i].Day, err)
+	for _, keys := range [][]DayKey{d.Intake, d.Evidence} {
+		for i := range keys {
+			k, err := keys[i].key()
+			if err != nil {
+				return fmt.Errorf("vault: delegation: key of %s: %w", keys[i].Day, err)
+			}
+			keys[i].parsed = &k
 		}
-		d.Intake[i].parsed = &k
 	}
 	return nil
 }
@@ -258,16 +268,18 @@ func (d Delegation) Until() time.Time {
 
 // storedDelegation is the form of the file.
 type storedDelegation struct {
-	Version int         `json:"version"`
-	Issued  time.Time   `json:"issued"`
-	Intake  []DayKey    `json:"intake"`
-	Log     []DayKey    `json:"log"`
-	Signers []signerDay `json:"signers"`
+	Version int       `json:"version"`
+	Issued  time.Time `json:"issued"`
+	Intake  []DayKey  `json:"intake"`
+	Log     []DayKey  `json:"log"`
+	// Evidence is missing in a file of an older version; the next renewal brings it.
+	Evidence []DayKey    `json:"evidence,omitempty"`
+	Signers  []signerDay `json:"signers"`
 }
 
 // MarshalBinary encodes the delegation with its secrets for an owner-only file (mode 0600).
 func (d Delegation) MarshalBinary() ([]byte, error) {
-	return json.Marshal(storedDelegation{Version: 1, Issued: d.Issued, Intake: d.Intake, Log: d.Log, Signers: d.days})
+	return json.Marshal(storedDelegation{Version: 1, Issued: d.Issued, Intake: d.Intake, Log: d.Log, Evidence: d.Evidence, Signers: d.days})
 }
 
 // UnmarshalBinary reads what MarshalBinary wrote, fault.Invalid when it is something else.
@@ -276,7 +288,7 @@ func (d *Delegation) UnmarshalBinary(data []byte) error {
 	if err := json.Unmarshal(data, &s); err != nil || s.Version != 1 {
 		return fmt.Errorf("vault: read delegation: %w", fault.Invalid)
 	}
-	for _, k := range append(append([]DayKey(nil), s.Intake...), s.Log...) {
+	for _, k := range slices.Concat(s.Intake, s.Log, s.Evidence) {
 		if _, err := seal.ParsePublic(k.Public); err != nil || !validDay(k.Day) {
 			return fmt.Errorf("vault: read delegation: key of %q: %w", k.Day, fault.Invalid)
 		}
@@ -286,7 +298,7 @@ func (d *Delegation) UnmarshalBinary(data []byte) error {
 			return fmt.Errorf("vault: read delegation: signer of %q: %w", k.Day, fault.Invalid)
 		}
 	}
-	*d = Delegation{Issued: s.Issued, Intake: s.Intake, Log: s.Log, days: s.Signers}
+	*d = Delegation{Issued: s.Issued, Intake: s.Intake, Log: s.Log, Evidence: s.Evidence, days: s.Signers}
 	return nil
 }
 

@@ -138,6 +138,9 @@ func (d *Deputy) IntakeKey(at time.Time) (DayKey, error) { return d.current.Load
 // LogKey returns the day key to seal access-log segments to.
 func (d *Deputy) LogKey(at time.Time) (DayKey, error) { return d.current.Load().LogKey(at) }
 
+// EvidenceKey returns the day key to seal addresses to.
+func (d *Deputy) EvidenceKey(at time.Time) (DayKey, error) { return d.current.Load().EvidenceKey(at) }
+
 // Signer returns who signs receipts of a tenant. A tenant added since the last
 // renewal makes it renew once.
 func (d *Deputy) Signer(ctx context.Context, tenant string, at time.Time) (seal.DaySigner, error) {

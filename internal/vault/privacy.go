@@ -12,7 +12,7 @@ import (
 func Personal() personal.Declaration {
 	return personal.Declaration{
 		Domain: "vault",
-		Stores: slices.Concat(keyStores(), staffStores(), signInStores(), accountStores(), memoryStores()),
+		Stores: slices.Concat(keyStores(), staffStores(), signInStores(), accountStores(), []personal.Store{evidenceStore()}, memoryStores()),
 	}
 }
 

@@ -114,6 +114,7 @@ type Service interface {
 
 	AccountService
 	ModuleService
+	EvidenceService
 }
 
 var _ Service = (*Vault)(nil)
@@ -134,6 +135,7 @@ type Config struct {
 	SignInQueue  int           // how many sign-ins may wait for one of the two argon2 slots; 32
 	OpensPerHour int           // threads that a person opens in an hour; 300
 	LogDays      int           // days after which a log day's private key is destroyed; 30
+	EvidenceDays int           // days after which an evidence day's private key is destroyed; 90
 	AuditDays    int           // days that audit rows and disabled staff stay; 365
 	FourEyes     bool          // a membership needs an administrator and a second person
 	Housekeeping time.Duration // how often Run does its rounds; 10 minutes
@@ -154,6 +156,7 @@ func (c *Config) defaults() error {
 	set(&c.SignInQueue, 32)
 	set(&c.OpensPerHour, 300)
 	set(&c.LogDays, 30)
+	set(&c.EvidenceDays, 90)
 	set(&c.AuditDays, 365)
 	if c.Argon.MemoryKiB == 0 {
 		c.Argon.MemoryKiB = 64 << 10
@@ -164,7 +167,7 @@ func (c *Config) defaults() error {
 	if c.Housekeeping == 0 {
 		c.Housekeeping = 10 * time.Minute
 	}
-	if c.LogDays < 1 || c.AuditDays < 1 || c.OpensPerHour < 1 || c.SignInQueue < 1 || c.Housekeeping < 0 {
+	if c.LogDays < 1 || c.EvidenceDays < 1 || c.AuditDays < 1 || c.OpensPerHour < 1 || c.SignInQueue < 1 || c.Housekeeping < 0 {
 		return refuse("config: periods and limits must be positive")
 	}
 	return nil
@@ -300,6 +303,9 @@ func (v *Vault) Housekeep(ctx context.Context) error {
 			return err
 		}
 		if err := deleteExpiredRequests(ctx, tx); err != nil {
+			return err
+		}
+		if err := deleteLapsedEvidence(ctx, tx); err != nil {
 			return err
 		}
 		if err := deleteEndedSubstitutions(ctx, tx); err != nil {
