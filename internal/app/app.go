@@ -24,6 +24,7 @@ import (
 	"poststelle/internal/blob"
 	"poststelle/internal/db"
 	"poststelle/internal/i18n"
+	"poststelle/internal/inbound"
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
 	"poststelle/internal/mail"
@@ -56,6 +57,8 @@ type Config struct {
 	Provider   []string // files of the provider table
 	MailFrom   string
 	Limits     mailbox.Limits // zero fields take their defaults
+	// InboundLimits bound incoming mail; zero fields take their defaults.
+	InboundLimits inbound.Limits
 	// Light uses cheap password hashing: the demonstration only, whose
 	// passwords are public anyway and which has to be ready at once.
 	Light bool
@@ -82,6 +85,7 @@ type App struct {
 	Outbox    *mail.Memory // the demonstration's mail; nil otherwise
 
 	store   *valkey.Store // of the sessions; nil for memory
+	sender  mail.Sender   // nil where no mail can be sent
 	console string
 	checked checked
 	lock    *os.File
@@ -241,6 +245,7 @@ func (a *App) openDomains(sender mail.Sender) (err error) {
 			return err
 		}
 	}
+	a.sender = sender
 	if box, ok := sender.(*mail.Memory); ok {
 		a.Outbox = box
 	}

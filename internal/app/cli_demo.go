@@ -18,6 +18,7 @@ import (
 	"poststelle/internal/account"
 	"poststelle/internal/demo"
 	"poststelle/internal/fault"
+	"poststelle/internal/inbound"
 	"poststelle/internal/mail"
 	"poststelle/internal/tenant"
 )
@@ -53,6 +54,12 @@ func (c *demoCommand) run(ctx context.Context, s Streams) error {
 	if err != nil {
 		return err
 	}
+	smtp, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	l.mail = []mailListener{{smtp, inbound.SMTP}}
+	l.inbound = inboundOptions{name: "localhost"}
 	data, done, err := c.dataDir()
 	if err != nil {
 		return err
@@ -66,7 +73,7 @@ func (c *demoCommand) run(ctx context.Context, s Streams) error {
 	if err != nil {
 		return err
 	}
-	err = a.serve(ctx, l, func() error { return c.print(a, staff, port, s.Out) })
+	err = a.serve(ctx, l, func() error { return c.print(a, staff, port, smtp.Addr().String(), s.Out) })
 	if closeErr := a.Close(); err == nil {
 		err = closeErr
 	}
@@ -175,6 +182,7 @@ func (a *App) renewDay(ctx context.Context) error {
 type demoInfo struct {
 	URL     string       `json:"url"`
 	MailURL string       `json:"mail_url"`
+	SMTP    string       `json:"smtp"`
 	Tenants []demoTenant `json:"tenants"`
 	Staff   []demoStaff  `json:"staff"`
 	// Citizens are registered people; they sign in at /konto/anmelden.
@@ -200,8 +208,8 @@ type demoStaff struct {
 	Role     string `json:"role"`
 }
 
-func (c *demoCommand) print(a *App, staff []demo.Staff, port int, out io.Writer) error {
-	var info demoInfo
+func (c *demoCommand) print(a *App, staff []demo.Staff, port int, smtp string, out io.Writer) error {
+	info := demoInfo{SMTP: smtp}
 	for _, t := range a.Directory.All() {
 		info.Tenants = append(info.Tenants, demoTenant{ID: string(t.ID), Kind: string(t.Kind), Name: t.Name, URL: demoURL(t, port)})
 	}
@@ -236,7 +244,7 @@ func (i demoInfo) describe(out io.Writer) error {
 	for _, t := range i.Tenants {
 		fmt.Fprintf(w, "%s\t%s\n", t.Name, t.URL)
 	}
-	fmt.Fprintf(w, "Outgoing mail\t%s\n\nStaff sign in at /amt/anmelden:\n", i.MailURL)
+	fmt.Fprintf(w, "Outgoing mail\t%s\nIncoming mail\tsmtp://%s\n\nStaff sign in at /amt/anmelden:\n", i.MailURL, i.SMTP)
 	for _, p := range i.Staff {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Tenant, p.Login, p.Password, p.Role)
 	}

@@ -20,7 +20,9 @@ import (
 type listeners struct {
 	web      []net.Listener // TLS already applied where wanted
 	redirect net.Listener   // plain HTTP that leads to HTTPS; may be nil
-	httpsAt  int            // port named in those redirects
+	mail     []mailListener // incoming mail; may be empty
+	inbound  inboundOptions
+	httpsAt  int // port named in those redirects
 }
 
 // drainTime is how long requests may take to finish after the server was asked
@@ -51,6 +53,9 @@ func (a *App) serve(ctx context.Context, l listeners, ready func() error) error 
 		return err
 	}
 	servers, failed := a.start(router, l, control, &wg)
+	ctx, stopMail := context.WithCancel(ctx)
+	defer stopMail()
+	mailed := a.serveMail(ctx, l.mail, a.inboundServer(l.inbound.name, l.inbound.tls, l.inbound.resolver))
 	err = ready()
 	if err == nil {
 		select {
@@ -59,6 +64,8 @@ func (a *App) serve(ctx context.Context, l listeners, ready func() error) error 
 		}
 	}
 	err = errors.Join(err, drain(context.WithoutCancel(ctx), servers))
+	stopMail()
+	mailed()
 	stopWork()
 	wg.Wait()
 	return errors.Join(err, a.closeControl())

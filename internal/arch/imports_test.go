@@ -56,6 +56,7 @@ var rules = map[string]rule{
 	"accesslog":  {may: foundation},
 	"notice":     {may: foundation},
 	"rights":     {may: foundation, planned: "requests of data subjects"},
+	"inbound":    {may: foundation},
 	"newsletter": {may: foundation, planned: "website services"},
 	"blog":       {may: foundation, planned: "website services"},
 	"analytics":  {may: foundation, planned: "website services"},
@@ -72,7 +73,7 @@ var rules = map[string]rule{
 }
 
 // domains never import one another, whatever the map above says of them.
-var domains = []string{"mailbox", "accesslog", "notice", "rights", "newsletter", "blog", "analytics", "media"}
+var domains = []string{"mailbox", "accesslog", "notice", "rights", "inbound", "newsletter", "blog", "analytics", "media"}
 
 // helpers serve tests alone.
 var helpers = []string{"db/dbtest", "blob/blobtest", "vault/vaulttest", "web/webtest", "web/valkey/valkeytest"}
@@ -88,7 +89,8 @@ var owners = map[string]struct {
 	"github.com/pressly/goose":    {[]string{"db"}, "domains hand over db.Migrations"},
 	"net/smtp":                    {[]string{"mail"}, "only mail opens SMTP"},
 	"github.com/wneessen/go-mail": {[]string{"mail"}, "only mail opens SMTP"},
-	"github.com/emersion":         {[]string{"mail"}, "only mail speaks mail protocols"},
+	"github.com/emersion":         {[]string{"mail", "inbound"}, "only mail and inbound speak mail protocols"},
+	"blitiri.com.ar/go/spf":       {[]string{"inbound"}, "incoming mail is checked in one place"},
 	"github.com/valkey-io":        {[]string{"web/valkey"}, "web knows a Store"},
 	"crypto/hpke":                 {[]string{"seal"}, "one place for ciphers"},
 	"crypto/cipher":               {[]string{"seal", "vault", "accesslog"}, "ciphers stand where formats are defined: letters, the vault's rows, log segments"},

@@ -177,7 +177,7 @@ func (s *Service) writeAgain(ctx context.Context, of tenant.ID, c collected, d d
 		if err != nil {
 			return err
 		}
-		if err := s.commitMessage(ctx, tx, t, m, d.Files, box); err != nil {
+		if err := s.commitMessage(ctx, tx, t, m, d.Files, box, false); err != nil {
 			return err
 		}
 		t.Unread = true

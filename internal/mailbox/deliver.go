@@ -246,7 +246,7 @@ func (s *Service) Answer(ctx context.Context, who account.Actor, r Reply) error 
 	if err != nil {
 		return err
 	}
-	d, err := s.prepareAnswer(ctx, who, r.Thread, !r.Note && th.Reply == replyEmail)
+	d, err := s.prepareAnswer(ctx, who, r.Thread, !r.Note && s.answersByMail(th))
 	if err != nil {
 		return err
 	}

@@ -69,6 +69,9 @@ func parseFilter(q url.Values) filter {
 	}
 	f.After = parseCursor(q.Get("nach"))
 	if f.After.zero() {
+		if q.Get("weg") == wayMail {
+			f.Way = wayMail
+		}
 		f.Before = parseCursor(q.Get("vor"))
 	}
 	return f
@@ -109,6 +112,7 @@ func (f filter) query() string {
 	set("nr", f.Number, "")
 	set("sort", string(f.Order), string(newestFirst))
 	set("n", strconv.Itoa(f.Size), "25")
+	set("weg", f.Way, "")
 	set("nach", f.After.String(), "")
 	set("vor", f.Before.String(), "")
 	if len(q) == 0 {
@@ -274,6 +278,10 @@ func undone(r *http.Request, u undo) string {
 		return i18n.T(ctx, "mailbox.staff.done.begun")
 	case "geschlossen":
 		return i18n.T(ctx, "mailbox.staff.done.closedone")
+	case "aufbewahrt":
+		return i18n.T(ctx, "mailbox.staff.done.excepted")
+	case "aufgehoben":
+		return i18n.T(ctx, "mailbox.staff.done.unexcepted")
 	}
 	return i18n.T(ctx, "mailbox.staff.done.reopened")
 }

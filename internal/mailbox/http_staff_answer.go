@@ -231,7 +231,12 @@ func hasPart(files []upload, part string) bool {
 // stream in. A file that is refused leaves the others in place.
 func (s *Service) readAnswer(r *http.Request, t *tenant.Tenant, who account.Actor, th thread) (in postedAnswer, err error) {
 	box, _ := t.Mailbox(th.Mailbox)
-	byMail := th.Reply == replyEmail
+	byMail := s.answersByMail(th)
+	defer func() {
+		if err == nil && th.Reply.byMail() && in.remove == "" && len(in.draft.Files) > 0 {
+			in.wrong = append(in.wrong, fault.Field{Name: "files", Key: "mailbox.bymail.files.answer"})
+		}
+	}()
 	parts, err := web.Parts(r)
 	if err != nil {
 		return in, err

@@ -49,11 +49,15 @@ type filter struct {
 	Topic    string
 	Assignee string // "", "ich", "frei" or a person
 	Number   string // a case number, found whatever else is set
+	Way      string // "email": letters that came by plain e-mail; "" = all
 	Order    order
 	After    cursor // page after this row
 	Before   cursor // page before this row
 	Size     int
 }
+
+// wayMail is the word of an address for letters that came by plain e-mail.
+const wayMail = "email"
 
 // cursor is the sort key and id of a row at the edge of a page.
 type cursor struct {
@@ -274,6 +278,9 @@ func selectInbox(ctx context.Context, tx *db.Tx, who account.Actor, box tenant.M
 	}
 	if f.Topic != "" {
 		add("topic_id = ?", f.Topic)
+	}
+	if f.Way == wayMail {
+		where = append(where, "reply_way in ('mail', 'none')")
 	}
 	switch assignee := f.assignee(who); {
 	case assignee == "frei":

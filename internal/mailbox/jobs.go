@@ -54,6 +54,7 @@ func (s *Service) registerJobs() {
 	s.Jobs.Handle(jobUnsent, s.runUnsent)
 	s.Jobs.Every(jobDrain, time.Hour, s.tidyIntake)
 	s.Jobs.Every(jobReapply, time.Hour, s.runReapply)
+	s.Jobs.Every(jobMarks, 24*time.Hour, s.sweepMarks)
 	s.registerAccountJobs()
 }
 
@@ -181,9 +182,13 @@ func (s *Service) runAnswerMail(ctx context.Context, j jobs.Job) error {
 	if len(m.files) > 0 {
 		whole = i18n.T(in, "mailbox.mail.answer.files", args...)
 	}
-	err = s.post(ctx, mail.Message{
-		To: reach.Email, ID: m.ID, Subject: i18n.T(in, "mailbox.mail.answer.subject", "authority", t.Name), Text: whole,
-	})
+	out := mail.Message{To: reach.Email, ID: m.ID, Subject: i18n.T(in, "mailbox.mail.answer.subject", "authority", t.Name), Text: whole}
+	if th.Reply.byMail() {
+		out.Subject = i18n.T(in, "mailbox.bymail.answer.subject", "authority", t.Name, "number", th.Number)
+		out.Text = i18n.T(in, "mailbox.bymail.answer.text", "text", text, "authority", t.Name, "number", th.Number, "link", s.pageURL(in, t, "/"))
+		out.Headers = answerHeaders(reach)
+	}
+	err = s.post(ctx, out)
 	if err != nil || !m.Undelivered {
 		return err
 	}

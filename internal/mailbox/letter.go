@@ -33,6 +33,9 @@ type letter struct {
 	Account string
 	// Saved names the saved draft that the letter was made from.
 	Saved string
+	// Mail is set for a letter that came by e-mail: it has no code, and nobody
+	// is written to about it by a machine.
+	Mail *mailed
 }
 
 // upload is a file that has been streamed to the blob store, sealed under a
@@ -102,11 +105,17 @@ func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letter
 	}
 	th := thread{
 		ID: k.Thread, Tenant: t.ID, Mailbox: l.Mailbox.ID, Topic: l.Topic, Number: number, Reply: l.Reply,
-		Notice: l.Contact.Email != "", Files: len(l.Files), SizeClass: sizeClass(l.Files), First: k.Message, Due: due,
+		Notice: l.Contact.Email != "" && l.Mail == nil, Files: len(l.Files), SizeClass: sizeClass(l.Files), First: k.Message, Due: due,
 		State: stateNew, Unread: true, Registered: l.Account != "",
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		known = false
+		if l.Mail != nil {
+			if fresh, err := insertMark(ctx, tx, t.ID, l.Mail.mark); err != nil || !fresh {
+				known = err == nil
+				return err
+			}
+		}
 		fresh, err := insertThread(ctx, tx, th, k.Token.SubmitID())
 		if err != nil {
 			return err
@@ -122,7 +131,12 @@ func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letter
 		if err := s.commitHeld(ctx, tx, th, l); err != nil {
 			return err
 		}
-		if err := s.commitMessage(ctx, tx, th, m, l.Files, box); err != nil {
+		if l.Mail != nil {
+			if err := insertFacts(ctx, tx, m, l.Mail.facts); err != nil {
+				return err
+			}
+		}
+		if err := s.commitMessage(ctx, tx, th, m, l.Files, box, l.Mail != nil && l.Mail.quiet); err != nil {
 			return err
 		}
 		th.Received = tx.Now
@@ -135,6 +149,9 @@ func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letter
 		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
 	}
 	done = sentOf(th)
+	if l.Mail != nil {
+		return done, known, nil
+	}
 	if !known {
 		done.Receipt = receipt
 		return done, false, nil
@@ -209,8 +226,8 @@ func (s *Service) sentBefore(ctx context.Context, of tenant.ID, token seal.Token
 
 // commitMessage does what every new message of a citizen needs in the
 // transaction that stores it: files become live, the box waits for the vault,
-// the office is told.
-func (s *Service) commitMessage(ctx context.Context, tx *db.Tx, th thread, m message, files []upload, box intakeRow) error {
+// the office is told, unless it shall be quiet.
+func (s *Service) commitMessage(ctx context.Context, tx *db.Tx, th thread, m message, files []upload, box intakeRow, quiet bool) error {
 	for _, f := range files {
 		if err := s.Refs.Attach(ctx, tx, string(th.Tenant), f.Blob, m.ID, f.Size); err != nil {
 			return err
@@ -220,6 +237,9 @@ func (s *Service) commitMessage(ctx context.Context, tx *db.Tx, th thread, m mes
 		return err
 	}
 	tx.AfterCommit(s.wakeIntake)
+	if quiet {
+		return nil
+	}
 	return s.tellOffice(ctx, tx, th)
 }
 

@@ -199,6 +199,10 @@ type contact struct {
 	Address string `json:"address,omitempty"`
 	// Lang is the language of mails to the citizen, "" the reference.
 	Lang string `json:"lang,omitempty"`
+	// MailID and MailTo are the Message-ID of a letter that came by e-mail, and
+	// the address that it came to.
+	MailID string `json:"mailID,omitempty"`
+	MailTo string `json:"mailTo,omitempty"`
 }
 
 // empty reports whether there is no way to reach the citizen.

@@ -35,6 +35,8 @@ type opened struct {
 	Sealed  bool
 	// Older counts messages that are too far back to be shown.
 	Older int
+	// Mail says how a letter came that was an ordinary e-mail.
+	Mail *mailFacts
 }
 
 type openMessage struct {
@@ -91,6 +93,9 @@ func (s *Service) openThread(ctx context.Context, who account.Actor, id string) 
 	}
 	o, err := unseal(t, list, keys)
 	o.Older = all - len(list)
+	if err == nil {
+		o.Mail, err = s.factsOf(ctx, t, keys)
+	}
 	return o, err
 }
 
@@ -277,7 +282,10 @@ func (s *Service) answer(ctx context.Context, who account.Actor, in answerInput)
 	if err != nil {
 		return err
 	}
-	byMail := !in.Note && t.Reply == replyEmail
+	if err := s.errNoWay(t); err != nil && !in.Note {
+		return err
+	}
+	byMail := !in.Note && s.answersByMail(t)
 	k, err := s.Vault.Answer(ctx, who.Grant, string(who.Tenant), in.Thread, in.Draft.Message, byMail)
 	if err != nil {
 		return fmt.Errorf("mailbox: answer %s: %w", in.Thread, paused(err))

@@ -17,6 +17,7 @@ func Personal() personal.Declaration {
 		Domain: "mailbox",
 		Stores: []personal.Store{
 			threads(), messages(), files(), intake(), numbersStore(), drafts(), holdings(), savedDrafts(), savedFilesStore(),
+			byMail(), mailMarks(),
 		},
 		Sends: []personal.Recipient{{
 			Name: "mailbox.privacy.office", Purpose: "mailbox.privacy.purpose",

@@ -27,7 +27,7 @@ type inboxView struct {
 	Cols                          []ui.Col
 	Rows                          []rowView
 	Pager                         ui.PagerSpec
-	Sizes                         []ui.NavItem
+	Sizes, Ways                   []ui.NavItem
 	Empty                         string
 }
 
@@ -101,6 +101,11 @@ func (s *Service) inboxView(r *http.Request, t *tenant.Tenant, who account.Actor
 		g := f.start()
 		g.Size = n
 		v.Sizes = append(v.Sizes, ui.NavItem{Href: g.query(), Label: strconv.Itoa(n), Current: n == f.Size})
+	}
+	for _, w := range [...]struct{ way, key string }{{"", "mailbox.bymail.chip.all"}, {wayMail, "mailbox.bymail.chip.mail"}} {
+		g := f.start()
+		g.Way = w.way
+		v.Ways = append(v.Ways, ui.NavItem{Href: g.query(), Label: i18n.T(ctx, w.key), Current: f.Way == w.way})
 	}
 	if u, ok := s.said(r, ""); ok {
 		v.HasUndo, v.Undo = true, ui.UndoSpec{Text: undone(r, u)}
@@ -276,6 +281,7 @@ func (f filter) hidden() []ui.Pair {
 	var out []ui.Pair
 	for _, p := range []ui.Pair{
 		{Key: "sicht", Text: string(f.View)}, {Key: "postfach", Text: string(f.Mailbox)}, {Key: "sort", Text: string(f.Order)},
+		{Key: "weg", Text: f.Way},
 		{Key: "n", Text: strconv.Itoa(f.Size)},
 	} {
 		if p.Text != "" {

@@ -24,13 +24,15 @@ type threadPageView struct {
 	Facts, Sender                            []ui.Pair
 	Address                                  []string
 	Letter, ByMail                           bool
-	Withdrawal, Unread, Closed               bool
-	Sealed                                   bool
-	Pending, Older                           int
-	People                                   []ui.Option
-	Assignee                                 string
-	Mine                                     bool
-	Protocol                                 []ui.Moment
+	// Mail is set for a letter that came by e-mail.
+	Mail                       *mailView
+	Withdrawal, Unread, Closed bool
+	Sealed                     bool
+	Pending, Older             int
+	People                     []ui.Option
+	Assignee                   string
+	Mine                       bool
+	Protocol                   []ui.Moment
 	// Holders counts the people with an account who have the thread in their
 	// mailbox; Registered says that it has no collection code.
 	Holders    int
@@ -56,8 +58,8 @@ type messageView struct {
 	Markdown string
 	Files    []ui.File
 	Print    string // address of the print view of this answer alone
-	// Undelivered says that the mail with this answer was given up.
-	Undelivered bool
+	// Undelivered is the sentence for an answer whose mail was given up.
+	Undelivered string
 }
 
 func (s *Service) threadView(r *http.Request, who account.Actor, id string, forms threadForms) (threadPageView, error) {
@@ -99,7 +101,7 @@ func threadHead(r *http.Request, t *tenant.Tenant, o opened) threadPageView {
 	v := threadPageView{
 		ID: o.ID, Title: o.Subject, Number: o.Number, Status: i18n.T(ctx, "mailbox.staff.status."+string(o.State)), Tone: statusOf(o.State),
 		From: o.Contact.Name, Withdrawal: o.Withdrawal, Unread: o.Unread, Closed: o.State == stateClosed, Sealed: o.Sealed, Pending: o.Pending, Older: o.Older,
-		ByMail: o.Reply == replyEmail, Letter: o.Reply == replyLetter, Registered: o.Registered,
+		ByMail: o.Reply == replyEmail, Mail: mailOf(r, t, o), Letter: o.Reply == replyLetter, Registered: o.Registered,
 	}
 	if m, ok := t.Mailbox(o.Mailbox); ok {
 		v.Mailbox = m.Title(i18n.Lang(ctx))
@@ -122,6 +124,10 @@ func threadHead(r *http.Request, t *tenant.Tenant, o opened) threadPageView {
 	}
 	if o.Contact.Address != "" {
 		v.Sender = append(v.Sender, ui.Pair{Key: i18n.T(ctx, "mailbox.staff.sender.address"), Node: ui.SafeLines(o.Contact.Address)})
+		if v.Mail != nil {
+			v.Sender = v.Mail.Sender
+			return v
+		}
 	}
 	v.Sender = append(v.Sender, ui.Pair{Key: i18n.T(ctx, "mailbox.staff.sender.reply"), Text: i18n.T(ctx, "mailbox.staff.reply."+string(o.Reply))})
 	return v
@@ -184,7 +190,15 @@ func messageOf(r *http.Request, t *tenant.Tenant, who account.Actor, o opened, m
 		if m.ByMail {
 			a.Tag = i18n.T(ctx, "mailbox.staff.thread.bymail")
 		}
-		v.Undelivered = m.Undelivered
+		if o.Mail != nil && m.ID == o.First {
+			a.Tag = i18n.T(ctx, "mailbox.bymail.tag")
+		}
+		if m.Undelivered {
+			v.Undelivered = i18n.T(ctx, "mailbox.staff.undelivered.text")
+			if o.Reply.byMail() {
+				v.Undelivered = i18n.T(ctx, "mailbox.bymail.undelivered")
+			}
+		}
 		v.Print = casePath(o.ID) + "/druck?antwort=" + m.ID
 	case note:
 		a.Who, a.Text = ui.Internal, m.Body
