@@ -128,6 +128,8 @@ type Accounts struct {
 	origin [32]byte
 	// onDelete are what domains drop of a person who deletes the account.
 	onDelete []func(ctx context.Context, tx *db.Tx, account string) error
+	// desk draws the desk for the website.
+	desk func(http.ResponseWriter, *http.Request, Actor) (bool, error)
 }
 
 // New returns the accounts of an installation. It starts nothing.

@@ -32,7 +32,7 @@ func (a *Accounts) protocolRoutes(rt *web.Router) {
 	evidence.Handle("GET /amt/protokoll", a.Staff(a.getProtocol))
 	evidence.Handle("POST /amt/protokoll/pruefen", a.Staff(a.postVerify))
 	evidence.Handle("GET /amt/protokoll/export.csv", a.Staff(a.getProtocolCSV))
-	rt.Handle("GET /amt/redaktion", a.Staff(a.getEditorial), web.Under(a.StaffRule(Editor)))
+	rt.Handle("GET /amt/redaktion", a.Staff(a.getEditorial), web.Under(a.StaffRule(Editor, Admin)))
 }
 
 // span is what somebody asks of the protocol, as it stands in the address.
@@ -283,7 +283,16 @@ func cell(s string) string {
 	return s
 }
 
-func (a *Accounts) getEditorial(w http.ResponseWriter, r *http.Request, _ Actor) error {
+// Desk registers what draws the desk for the website at /amt/redaktion, or
+// reports false where the tenant has none: then a page says so.
+func (a *Accounts) Desk(f func(http.ResponseWriter, *http.Request, Actor) (bool, error)) { a.desk = f }
+
+func (a *Accounts) getEditorial(w http.ResponseWriter, r *http.Request, who Actor) error {
+	if a.desk != nil {
+		if done, err := a.desk(w, r, who); done || err != nil {
+			return err
+		}
+	}
 	ctx := r.Context()
 	return showStaff(w, r, http.StatusOK, web.View{Title: i18n.T(ctx, "account.editorial.title"), Body: editorialPage(), Narrow: true, Section: "editorial"})
 }

@@ -22,6 +22,7 @@ import (
 	"poststelle/internal/accesslog"
 	"poststelle/internal/account"
 	"poststelle/internal/blob"
+	"poststelle/internal/blog"
 	"poststelle/internal/db"
 	"poststelle/internal/i18n"
 	"poststelle/internal/inbound"
@@ -79,6 +80,7 @@ type App struct {
 	Directory *tenant.Directory
 	Accounts  *account.Accounts
 	Mailboxes *mailbox.Service
+	Blog      *blog.Service
 	Sessions  *web.Sessions
 	Access    *accesslog.Log
 	Catalog   *i18n.Catalog
@@ -97,6 +99,7 @@ type App struct {
 func Migrations() []db.Migrations {
 	return []db.Migrations{
 		ownMigrations(), jobs.Migrations(), journal.Migrations(), blob.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations(),
+		blog.Migrations(),
 	}
 }
 
@@ -109,7 +112,7 @@ func Declarations() []personal.Declaration {
 	}
 	return []personal.Declaration{
 		ownData(), jobs.Personal(), journal.Personal(), blob.Personal(), mail.Personal(), vault.Personal(), web.Personal(cookies),
-		tenant.Personal(), account.Personal(), mailbox.Personal(), accesslog.Personal(),
+		tenant.Personal(), account.Personal(), mailbox.Personal(), accesslog.Personal(), blog.Personal(),
 	}
 }
 
@@ -259,6 +262,11 @@ func (a *App) openDomains(sender mail.Sender) (err error) {
 		Accounts: a.Accounts, Sessions: a.Sessions, Mail: sender, Tokens: tokens, MailFrom: a.MailFrom, BaseURL: a.baseURL, Limits: a.Limits,
 		Now: a.Now, Log: a.Log,
 	})
+	a.Blog = blog.New(blog.Config{
+		DB: a.DB, Vault: a.Vault, Directory: a.Directory, Accounts: a.Accounts, Jobs: a.Jobs, EvidenceKey: a.Deputy.EvidenceKey,
+		On: func(t *tenant.Tenant) bool { return t.Has(tenant.Blog) }, BaseURL: a.baseURL, Now: a.Now, Log: a.Log,
+	})
+	a.Accounts.Desk(a.Blog.Desk)
 	return nil
 }
 

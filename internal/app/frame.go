@@ -110,6 +110,9 @@ func (a *App) citizenFrame(r *http.Request, v web.View, f *ui.Frame) {
 		{Href: "/nachricht", Label: i18n.T(ctx, "app.nav.write"), Current: v.Section == "write"},
 		{Href: "/abholen", Label: i18n.T(ctx, "app.nav.collect"), Current: v.Section == "collect"},
 	}
+	if t, ok := a.Directory.ByID(tenant.ID(web.SiteOf(ctx).ID)); ok && t.Has(tenant.Blog) {
+		f.Nav = append(f.Nav, ui.NavItem{Href: "/aktuelles", Label: i18n.T(ctx, "blog.title"), Current: v.Section == "blog"})
+	}
 	if !a.Accounts.CitizenHere(r) {
 		f.Nav = append(f.Nav, ui.NavItem{Href: "/konto/anmelden", Label: i18n.T(ctx, "app.nav.signin"), Current: v.Section == "account"})
 		return
@@ -170,7 +173,10 @@ func (a *App) staffNav(r *http.Request, v web.View, who account.Actor) (nav []ui
 		nav[0].Count, nav[0].CountLabel = fresh, i18n.T(ctx, "app.nav.fresh")
 	}
 	add("personal", "/amt/personal", "account.personal.title", account.Admin, account.Lead)
-	add("editorial", "/amt/redaktion", "account.editorial.title", account.Editor)
+	add("editorial", "/amt/redaktion", "account.editorial.title", account.Editor, account.Admin)
+	if t, ok := a.Directory.ByID(who.Tenant); ok && t.Has(tenant.Blog) {
+		add("evidence", "/amt/redaktion/nachweise", "blog.evidence.title", account.DPO)
+	}
 	add("operate", "/amt/betrieb", "app.operate.title", account.Operator)
 	add("protocol", "/amt/protokoll", "account.protocol.title", account.Admin, account.DPO, account.Auditor)
 	add("settings", "/amt/einstellungen", "app.nav.settings")

@@ -134,6 +134,7 @@ func (a *App) router() (*web.Router, *web.Assets, error) {
 	a.ownRoutes(rt)
 	a.Accounts.Routes(rt)
 	a.Mailboxes.Routes(rt)
+	a.Blog.Routes(rt)
 	notice.New(notice.Config{
 		Directory: a.Directory, Declarations: Declarations(), Cookies: cookies, Without: a.unused(), Provider: len(a.Provider) > 0,
 		ReceiptKey: a.receiptKey, Now: a.Now,

@@ -13,6 +13,7 @@ import (
 	"poststelle/internal/accesslog"
 	"poststelle/internal/account"
 	"poststelle/internal/blob"
+	"poststelle/internal/blog"
 	"poststelle/internal/db"
 	"poststelle/internal/db/dbtest"
 	"poststelle/internal/jobs"
@@ -42,6 +43,7 @@ var holders = []holder{
 	{pkg: "internal/web", personal: func() personal.Declaration { return web.Personal(new(web.Registry)) }},
 	{pkg: "internal/tenant", migrations: tenant.Migrations, personal: tenant.Personal},
 	{pkg: "internal/account", migrations: account.Migrations, personal: account.Personal},
+	{pkg: "internal/blog", migrations: blog.Migrations, personal: blog.Personal},
 	{pkg: "internal/mailbox", migrations: mailbox.Migrations, personal: mailbox.Personal},
 	{pkg: "internal/accesslog", personal: accesslog.Personal},
 	{pkg: "internal/vault", migrations: vault.Migrations, personal: vault.Personal, vault: true},

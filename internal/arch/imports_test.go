@@ -58,7 +58,7 @@ var rules = map[string]rule{
 	"rights":     {may: foundation, planned: "requests of data subjects"},
 	"inbound":    {may: foundation},
 	"newsletter": {may: foundation, planned: "website services"},
-	"blog":       {may: foundation, planned: "website services"},
+	"blog":       {may: foundation},
 	"analytics":  {may: foundation, planned: "website services"},
 	"media":      {may: foundation, planned: "website services"},
 

@@ -44,13 +44,13 @@ func noticeOf(t *testing.T, all []personal.Declaration, cookies *web.Registry) f
 	err := tenant.Add(t.Context(), d,
 		tenant.Tenant{
 			ID: "vorlage", Kind: tenant.Authority, Profile: tenant.Vorlage, Name: "Stadt Musterstadt", ARS: "081110000000", Mailboxes: box,
-			Hosts: []string{"vps.musterstadt.example"}, Address: tenant.Address{
+			Modules: tenant.Modules(), Hosts: []string{"vps.musterstadt.example"}, Address: tenant.Address{
 				Street: "Rathausplatz 1", Postcode: "70000", Place: "Musterstadt", Phone: "0711 0000-0", Email: "datenschutz@musterstadt.example",
 			},
 		},
 		tenant.Tenant{
 			ID: "streng", Kind: tenant.Authority, Profile: tenant.Streng, Name: "Gemeinde Beispielingen", ARS: "081110000001", Mailboxes: box,
-			Hosts: []string{"vps.beispielingen.example"}, Address: tenant.Address{Street: "Hauptstraße 2", Postcode: "71111", Place: "Beispielingen"},
+			Modules: tenant.Modules(), Hosts: []string{"vps.beispielingen.example"}, Address: tenant.Address{Street: "Hauptstraße 2", Postcode: "71111", Place: "Beispielingen"},
 		},
 		tenant.Tenant{ID: "betreiber", Kind: tenant.Operator, Profile: tenant.Vorlage, Name: "Betreiberverbund Beispiel", Hosts: []string{"betreiber.example"}},
 	)

@@ -31,7 +31,7 @@ import (
 	"strings"
 )
 
-//go:embed all:dist poststelle.css basis.mjs passkey.mjs tasten.mjs favicon.svg
+//go:embed all:dist poststelle.css basis.mjs kommentar.mjs passkey.mjs tasten.mjs favicon.svg
 var files embed.FS
 
 // fetched are the files dev/assets provides. Each must be there for a page to look and work as it should.
@@ -44,7 +44,9 @@ func fetched() []string {
 	}
 }
 
-func own() []string { return []string{"basis.mjs", "favicon.svg", "passkey.mjs", "poststelle.css", "tasten.mjs"} }
+func own() []string {
+	return []string{"basis.mjs", "favicon.svg", "kommentar.mjs", "passkey.mjs", "poststelle.css", "tasten.mjs"}
+}
 
 // Check says whether everything is embedded. The error names the missing files and the command that fetches them.
 func Check() error { return CheckFS(files) }
