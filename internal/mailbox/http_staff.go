@@ -67,11 +67,11 @@ func parseFilter(q url.Values) filter {
 	if n, err := strconv.Atoi(q.Get("n")); err == nil && slices.Contains(pageSizes(), n) {
 		f.Size = n
 	}
+	if q.Get("weg") == wayMail {
+		f.Way = wayMail
+	}
 	f.After = parseCursor(q.Get("nach"))
 	if f.After.zero() {
-		if q.Get("weg") == wayMail {
-			f.Way = wayMail
-		}
 		f.Before = parseCursor(q.Get("vor"))
 	}
 	return f
@@ -110,9 +110,9 @@ func (f filter) query() string {
 	set("thema", f.Topic, "")
 	set("wer", f.Assignee, "")
 	set("nr", f.Number, "")
+	set("weg", f.Way, "")
 	set("sort", string(f.Order), string(newestFirst))
 	set("n", strconv.Itoa(f.Size), "25")
-	set("weg", f.Way, "")
 	set("nach", f.After.String(), "")
 	set("vor", f.Before.String(), "")
 	if len(q) == 0 {
@@ -278,10 +278,6 @@ func undone(r *http.Request, u undo) string {
 		return i18n.T(ctx, "mailbox.staff.done.begun")
 	case "geschlossen":
 		return i18n.T(ctx, "mailbox.staff.done.closedone")
-	case "aufbewahrt":
-		return i18n.T(ctx, "mailbox.staff.done.excepted")
-	case "aufgehoben":
-		return i18n.T(ctx, "mailbox.staff.done.unexcepted")
 	}
 	return i18n.T(ctx, "mailbox.staff.done.reopened")
 }

@@ -119,15 +119,15 @@ func threadHead(r *http.Request, t *tenant.Tenant, o opened) threadPageView {
 		v.Address = strings.Split(o.Contact.Address, "\n")
 	}
 	v.Sender = []ui.Pair{{Key: i18n.T(ctx, "mailbox.staff.sender.name"), Text: v.From}}
+	if v.Mail != nil {
+		v.Sender = v.Mail.Sender
+		return v
+	}
 	if o.Contact.Email != "" {
 		v.Sender = append(v.Sender, ui.Pair{Key: i18n.T(ctx, "mailbox.staff.sender.email"), Text: o.Contact.Email})
 	}
 	if o.Contact.Address != "" {
 		v.Sender = append(v.Sender, ui.Pair{Key: i18n.T(ctx, "mailbox.staff.sender.address"), Node: ui.SafeLines(o.Contact.Address)})
-		if v.Mail != nil {
-			v.Sender = v.Mail.Sender
-			return v
-		}
 	}
 	v.Sender = append(v.Sender, ui.Pair{Key: i18n.T(ctx, "mailbox.staff.sender.reply"), Text: i18n.T(ctx, "mailbox.staff.reply."+string(o.Reply))})
 	return v
@@ -185,13 +185,13 @@ func messageOf(r *http.Request, t *tenant.Tenant, who account.Actor, o opened, m
 	case fromCitizen:
 		a.Who, a.Name, a.Mine = ui.Citizen, cmp.Or(o.Contact.Name, i18n.T(ctx, "mailbox.staff.row.anonymous")), false
 		a.Text = m.Body
+		if o.Mail != nil && m.ID == o.First {
+			a.Tag = i18n.T(ctx, "mailbox.bymail.tag")
+		}
 	case fromOffice:
 		a.Who, v.Markdown = ui.Office, m.Body
 		if m.ByMail {
 			a.Tag = i18n.T(ctx, "mailbox.staff.thread.bymail")
-		}
-		if o.Mail != nil && m.ID == o.First {
-			a.Tag = i18n.T(ctx, "mailbox.bymail.tag")
 		}
 		if m.Undelivered {
 			v.Undelivered = i18n.T(ctx, "mailbox.staff.undelivered.text")
