@@ -83,7 +83,9 @@ func (s *Service) moveRow(ctx context.Context, tx *db.Tx, t thread, to tenant.Ma
 	from := t.Mailbox
 	t.Mailbox, t.Assignee, t.Unread = to.ID, "", true
 	t.Topic = "" // topics belong to a mailbox
-	if t.State != stateClosed {
+	if t.State == stateClosed {
+		t.Closed = tx.Now // a rule of the new office counts from here
+	} else {
 		t.State = stateNew
 	}
 	t.Due = tenant.WorkingDays(tx.Now, to.ReplyDays)
@@ -121,6 +123,9 @@ func (s *Service) remove(ctx context.Context, who account.Actor, id string, vers
 		}
 		if t.Version != version {
 			return errDeleting
+		}
+		if err := unbound(ctx, tx, t); err != nil {
+			return err
 		}
 		t.Deleting = true
 		if err := saveThread(ctx, tx, t); err != nil {

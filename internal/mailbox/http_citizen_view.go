@@ -70,6 +70,8 @@ type stepView struct {
 	// draft, and JustSaved that it was this moment.
 	Account   bool
 	Saved     *saved
+	// Rule says what becomes of the letter.
+	Rule string
 	JustSaved bool
 }
 
@@ -99,6 +101,7 @@ func (s *Service) stepView(r *http.Request, in stepInput) stepView {
 	if d.Saved != nil && d.Saved.Account == d.Account {
 		v.Saved, v.JustSaved = d.Saved, in.Saved
 	}
+	v.Rule = ruleBefore(ctx, in.Tenant, d)
 	if chosen, ok := d.box(in.Tenant); ok {
 		v.Office = chosen.Title(lang)
 	}
@@ -396,6 +399,8 @@ type sentView struct {
 	// Held is the address of the thread in the sender's mailbox; then there is
 	// no code.
 	Held string
+	// Rule says what becomes of the letter.
+	Rule string
 }
 
 func (s *Service) sentView(r *http.Request, t *tenant.Tenant, d draft) sentView {
@@ -410,7 +415,7 @@ func (s *Service) sentView(r *http.Request, t *tenant.Tenant, d draft) sentView 
 		v.Groups, v.Code, v.Held = nil, "", heldPath(d.Sent.Thread)
 	}
 	if box, ok := t.Mailbox(d.Sent.Mailbox); ok {
-		v.Office = box.Title(i18n.Lang(r.Context()))
+		v.Office, v.Rule = box.Title(i18n.Lang(r.Context())), ruleText(r.Context(), box)
 	}
 	if rec, err := seal.ParseReceipt(d.Sent.Receipt); err == nil {
 		v.Facts = receiptFacts(r.Context(), rec.Receipt)

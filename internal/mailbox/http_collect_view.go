@@ -40,6 +40,8 @@ type collectedView struct {
 	// AdoptAction takes the matter into the mailbox of who is signed in; "" for
 	// none.
 	AdoptAction string
+	// Fate says what becomes of the thread.
+	Fate []string
 	// Held is what only a person with an account has.
 	Held *heldView
 }
@@ -68,6 +70,7 @@ func (s *Service) collectedView(r *http.Request, t *tenant.Tenant, c collected, 
 	if v.Title == "" {
 		v.Title = i18n.T(ctx, "mailbox.thread.title")
 	}
+	v.Fate = s.fateOfThread(ctx, box, o.thread).citizenText(ctx, keptText(ctx, c))
 	if c.registered() {
 		v.Done, v.Held = heldDone(ctx, in.Done), s.heldView(r, t, c, o)
 	}

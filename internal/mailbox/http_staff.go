@@ -39,6 +39,8 @@ func (s *Service) staffRoutes(all *web.Router) {
 	rt.Handle("POST "+one+"/weiterleiten", staff(s.postForward))
 	rt.Handle("GET "+one+"/loeschen", staff(s.getDelete))
 	rt.Handle("POST "+one+"/loeschen", staff(s.postDelete))
+	rt.Handle("GET "+one+"/aufbewahren", staff(s.getHold))
+	rt.Handle("POST "+one+"/aufbewahren", staff(s.postHold))
 	rt.Handle("GET "+one+"/neu", staff(s.getBeginTo))
 	rt.Handle("POST "+one+"/neu", s.keepText("body", s.postBeginTo), typed, web.BodyLimit(maxUpload))
 	rt.Handle("GET "+one+"/druck", staff(s.getPrint))
@@ -276,6 +278,10 @@ func undone(r *http.Request, u undo) string {
 		return i18n.T(ctx, "mailbox.staff.done.read")
 	case "begonnen":
 		return i18n.T(ctx, "mailbox.staff.done.begun")
+	case "aufbewahrt":
+		return i18n.T(ctx, "mailbox.staff.done.excepted")
+	case "aufgehoben":
+		return i18n.T(ctx, "mailbox.staff.done.unexcepted")
 	case "geschlossen":
 		return i18n.T(ctx, "mailbox.staff.done.closedone")
 	}

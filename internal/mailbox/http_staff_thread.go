@@ -232,7 +232,7 @@ func (s *Service) postDelete(w http.ResponseWriter, r *http.Request, who account
 	}
 	err = s.remove(r.Context(), who, id, in.Version, in.Ground)
 	if errors.Is(err, fault.Conflict) {
-		in.Changed = true
+		in.Changed = !errors.Is(err, errExcepted)
 		return s.showDelete(w, r, who, http.StatusConflict, in)
 	}
 	if err != nil {

@@ -54,6 +54,7 @@ func (s *Service) registerJobs() {
 	s.Jobs.Handle(jobUnsent, s.runUnsent)
 	s.Jobs.Every(jobDrain, time.Hour, s.tidyIntake)
 	s.Jobs.Every(jobReapply, time.Hour, s.runReapply)
+	s.Jobs.Every(jobRetention, time.Hour, s.runRetention)
 	s.Jobs.Every(jobMarks, 24*time.Hour, s.sweepMarks)
 	s.registerAccountJobs()
 }

@@ -10,13 +10,15 @@ import (
 // are sealed parts; what stands in clear columns is listed here and nowhere
 // else.
 //
-// Letters of people without an account are never swept: the office decides
-// (A45–A47), and this is the place that says so.
+// Letters are never swept unless their mailbox has a rule (tenant.Mailbox,
+// Retention; B70, B74): else the office decides (A45–A47), and this is the place
+// that says so.
 func Personal() personal.Declaration {
 	return personal.Declaration{
 		Domain: "mailbox",
 		Stores: []personal.Store{
 			threads(), messages(), files(), intake(), numbersStore(), drafts(), holdings(), savedDrafts(), savedFilesStore(),
+			exceptions(),
 			byMail(), mailMarks(),
 		},
 		Sends: []personal.Recipient{{

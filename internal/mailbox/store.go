@@ -297,6 +297,7 @@ func removeThread(ctx context.Context, tx *db.Tx, of tenant.ID, id string) ([]st
 	}
 	for _, q := range []string{
 		`delete from mailbox_holdings where tenant_id = $1 and thread_id = $2`,
+		`delete from mailbox_exceptions where tenant_id = $1 and thread_id = $2`,
 		`delete from mailbox_mail where tenant_id = $1 and thread_id = $2`,
 		`delete from mailbox_files where tenant_id = $1 and thread_id = $2`,
 		`delete from mailbox_messages where tenant_id = $1 and thread_id = $2`,

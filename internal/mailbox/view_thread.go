@@ -40,6 +40,9 @@ type threadPageView struct {
 	Done       string
 	HasDone    bool
 	Forms      formsView
+	// Fate says what becomes of the thread; Excepted that a law keeps it.
+	Fate     []string
+	Excepted bool
 }
 
 // formsView is the state of the forms of a thread, ready to show.
@@ -92,6 +95,8 @@ func (s *Service) threadView(r *http.Request, who account.Actor, id string, form
 		return threadPageView{}, err
 	}
 	box, _ := t.Mailbox(o.Mailbox)
+	f := s.fateOfThread(ctx, box, o.thread)
+	v.Fate, v.Excepted = f.staffText(ctx, o.Registered), f.Except != (exception{})
 	v.Forms = formsOf(r, o, box, forms, names)
 	return v, nil
 }
@@ -271,7 +276,7 @@ func protocolView(r *http.Request, log []journal.Item, names map[string]string) 
 func actionText(r *http.Request, action string) string {
 	switch action {
 	case "letter.received", "letter.added", "withdrawal.asked", "answer.sent", "note.added", "thread.assigned", "thread.closed",
-		"thread.reopened", "thread.read", "thread.forwarded", "thread.deletion", "answer.undelivered", "thread.begun", "thread.adopted", "thread.letgo":
+		"thread.reopened", "thread.read", "thread.excepted", "thread.unexcepted", "thread.forwarded", "thread.deletion", "answer.undelivered", "thread.begun", "thread.adopted", "thread.letgo":
 		return i18n.T(r.Context(), "mailbox.staff.log."+strings.ReplaceAll(action, ".", "_"))
 	}
 	return i18n.T(r.Context(), "mailbox.staff.log.other")
@@ -357,6 +362,8 @@ type deletePageView struct {
 	What              []ui.Pair
 	Grounds           []ui.Option
 	Withdrawal        bool
+	Fate              []string
+	Bound             bool // a law keeps it: it cannot be deleted
 	Errors            []ui.FieldError
 	GroundError       string
 }
@@ -378,6 +385,13 @@ func (s *Service) deleteView(r *http.Request, who account.Actor, id string, form
 			{Key: i18n.T(ctx, "mailbox.staff.delete.files"), Text: i18n.Number(ctx, int64(n.Files))},
 		},
 	}
+	t, err := s.tenantOf(r)
+	if err != nil {
+		return v, err
+	}
+	box, _ := t.Mailbox(th.Mailbox)
+	f := s.fateOfThread(ctx, box, th)
+	v.Fate, v.Bound = f.staffText(ctx, th.Registered), f.Except != (exception{})
 	if th.Unread {
 		v.Unread = i18n.T(ctx, "mailbox.staff.delete.unread")
 	}
