@@ -30,6 +30,7 @@ import (
 	"poststelle/internal/journal"
 	"poststelle/internal/mail"
 	"poststelle/internal/mailbox"
+	"poststelle/internal/newsletter"
 	"poststelle/internal/personal"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
@@ -70,21 +71,22 @@ type Config struct {
 // App is an opened installation.
 type App struct {
 	Config
-	DB        *db.DB
-	Vault     *vault.Vault
-	Deputy    *vault.Deputy
-	Blobs     *blob.Dir
-	Refs      *blob.Refs
-	Jobs      *jobs.Queue
-	Chain     *journal.Chain
-	Directory *tenant.Directory
-	Accounts  *account.Accounts
-	Mailboxes *mailbox.Service
-	Blog      *blog.Service
-	Sessions  *web.Sessions
-	Access    *accesslog.Log
-	Catalog   *i18n.Catalog
-	Outbox    *mail.Memory // the demonstration's mail; nil otherwise
+	DB         *db.DB
+	Vault      *vault.Vault
+	Deputy     *vault.Deputy
+	Blobs      *blob.Dir
+	Refs       *blob.Refs
+	Jobs       *jobs.Queue
+	Chain      *journal.Chain
+	Directory  *tenant.Directory
+	Accounts   *account.Accounts
+	Mailboxes  *mailbox.Service
+	Blog       *blog.Service
+	Newsletter *newsletter.Service
+	Sessions   *web.Sessions
+	Access     *accesslog.Log
+	Catalog    *i18n.Catalog
+	Outbox     *mail.Memory // the demonstration's mail; nil otherwise
 
 	store   *valkey.Store // of the sessions; nil for memory
 	sender  mail.Sender   // nil where no mail can be sent
@@ -99,7 +101,7 @@ type App struct {
 func Migrations() []db.Migrations {
 	return []db.Migrations{
 		ownMigrations(), jobs.Migrations(), journal.Migrations(), blob.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations(),
-		blog.Migrations(),
+		blog.Migrations(), newsletter.Migrations(),
 	}
 }
 
@@ -113,6 +115,7 @@ func Declarations() []personal.Declaration {
 	return []personal.Declaration{
 		ownData(), jobs.Personal(), journal.Personal(), blob.Personal(), mail.Personal(), vault.Personal(), web.Personal(cookies),
 		tenant.Personal(), account.Personal(), mailbox.Personal(), accesslog.Personal(), blog.Personal(),
+		newsletter.Personal(),
 	}
 }
 
@@ -155,7 +158,7 @@ func Open(ctx context.Context, c Config, sender mail.Sender) (a *App, err error)
 	if err := a.openFloor(ctx); err != nil {
 		return a, err
 	}
-	return a, a.openDomains(sender)
+	return a, a.openDomains(ctx, sender)
 }
 
 func (a *App) openStores(ctx context.Context) error {
@@ -236,7 +239,7 @@ func (a *App) openFloor(ctx context.Context) (err error) {
 	return a.openAccessLog()
 }
 
-func (a *App) openDomains(sender mail.Sender) (err error) {
+func (a *App) openDomains(ctx context.Context, sender mail.Sender) (err error) {
 	if a.console, err = a.Vault.ServiceToken(vault.ServiceConsole); err != nil {
 		return err
 	}
@@ -267,7 +270,7 @@ func (a *App) openDomains(sender mail.Sender) (err error) {
 		On: func(t *tenant.Tenant) bool { return t.Has(tenant.Blog) }, BaseURL: a.baseURL, Now: a.Now, Log: a.Log,
 	})
 	a.Accounts.Desk(a.Blog.Desk)
-	return nil
+	return a.openNewsletter(ctx, sender, tokens.Notifier)
 }
 
 // browserOf names browser and system of a session in the person's own list, as

@@ -27,6 +27,9 @@ func (c *moduleFlags) set(ctx context.Context, a *App, s Streams, on bool) error
 	if err := a.Directory.Refresh(ctx); err != nil {
 		return err
 	}
+	if err := a.Newsletter.Prepare(ctx); err != nil {
+		return err
+	}
 	state := "off"
 	if on {
 		state = "on"

@@ -116,6 +116,9 @@ func (a *App) AddTenants(ctx context.Context, list []tenant.Tenant) error {
 	if err := a.Directory.Refresh(ctx); err != nil {
 		return err
 	}
+	if err := a.Newsletter.Prepare(ctx); err != nil {
+		return err
+	}
 	return a.Deputy.Renew(ctx)
 }
 

@@ -91,6 +91,9 @@ func (a *App) frame(r *http.Request, v web.View, routeOf func(string) string) ui
 		{Href: "/nutzungsbedingungen", Label: i18n.T(ctx, "notice.terms.title")},
 		{Href: "/quittung", Label: i18n.T(ctx, "app.footer.receipt")},
 	}
+	if t.Has(tenant.Newsletter) {
+		f.FooterLinks = append(f.FooterLinks, ui.NavItem{Href: "/newsletter", Label: i18n.T(ctx, "newsletter.desk.title"), Current: v.Section == "newsletter"})
+	}
 	if end, ok := web.SessionEnd(r); ok {
 		f.SessionEnd = end.Sub(a.Now())
 	}
@@ -176,6 +179,9 @@ func (a *App) staffNav(r *http.Request, v web.View, who account.Actor) (nav []ui
 	add("editorial", "/amt/redaktion", "account.editorial.title", account.Editor, account.Admin)
 	if t, ok := a.Directory.ByID(who.Tenant); ok && t.Has(tenant.Blog) {
 		add("evidence", "/amt/redaktion/nachweise", "blog.evidence.title", account.DPO)
+	}
+	if t, ok := a.Directory.ByID(who.Tenant); ok && t.Has(tenant.Newsletter) {
+		add("website", "/amt/redaktion/newsletter", "newsletter.desk.title", account.Editor, account.Admin)
 	}
 	add("operate", "/amt/betrieb", "app.operate.title", account.Operator)
 	add("protocol", "/amt/protokoll", "account.protocol.title", account.Admin, account.DPO, account.Auditor)

@@ -135,6 +135,7 @@ func (a *App) router() (*web.Router, *web.Assets, error) {
 	a.Accounts.Routes(rt)
 	a.Mailboxes.Routes(rt)
 	a.Blog.Routes(rt)
+	a.Newsletter.Routes(rt)
 	notice.New(notice.Config{
 		Directory: a.Directory, Declarations: Declarations(), Cookies: cookies, Without: a.unused(), Provider: len(a.Provider) > 0,
 		ReceiptKey: a.receiptKey, Now: a.Now,

@@ -20,6 +20,7 @@ import (
 	"poststelle/internal/journal"
 	"poststelle/internal/mail"
 	"poststelle/internal/mailbox"
+	"poststelle/internal/newsletter"
 	"poststelle/internal/personal"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
@@ -46,6 +47,7 @@ var holders = []holder{
 	{pkg: "internal/blog", migrations: blog.Migrations, personal: blog.Personal},
 	{pkg: "internal/mailbox", migrations: mailbox.Migrations, personal: mailbox.Personal},
 	{pkg: "internal/accesslog", personal: accesslog.Personal},
+	{pkg: "internal/newsletter", migrations: newsletter.Migrations, personal: newsletter.Personal},
 	{pkg: "internal/vault", migrations: vault.Migrations, personal: vault.Personal, vault: true},
 }
 

@@ -57,7 +57,7 @@ var rules = map[string]rule{
 	"notice":     {may: foundation},
 	"rights":     {may: foundation, planned: "requests of data subjects"},
 	"inbound":    {may: foundation},
-	"newsletter": {may: foundation, planned: "website services"},
+	"newsletter": {may: foundation},
 	"blog":       {may: foundation},
 	"analytics":  {may: foundation, planned: "website services"},
 	"media":      {may: foundation, planned: "website services"},

@@ -72,6 +72,8 @@ func newStage(t *testing.T) *stage {
 	staff[account.Operator] = s.person("betreiber", operatorHost, "betrieb", account.Operator)
 	s.stranger = s.person("beispielingen", beispielingen, "fremd", account.Clerk, "rathaus")
 
+	s.publish()
+
 	first := s.browser()
 	s.addr = first.Addr()
 	s.raw = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

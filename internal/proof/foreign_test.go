@@ -21,6 +21,10 @@ func (s *stage) objects(pattern string) (foreign []string) {
 		return []string{s.foreign.thread, s.beside.thread}
 	case strings.HasPrefix(pattern, "/amt/personal/person/{id}"):
 		return []string{s.stranger.person}
+	case strings.HasPrefix(pattern, "/amt/redaktion/newsletter/{id}"):
+		return []string{foreignIssue}
+	case pattern == "/newsletter/archiv/{number}":
+		return []string{"987654321"}
 	case strings.HasPrefix(pattern, "/postfach/{id}"):
 		return []string{s.foreign.thread, s.mine.thread}
 	case strings.HasPrefix(pattern, "/postfach/entwuerfe/{draft}"):
@@ -84,7 +88,7 @@ func TestAccess_ForeignObjects(t *testing.T) {
 }
 
 func fill(pattern, id string, l sealedLetter) string {
-	return strings.NewReplacer("{id}", id, "{draft}", id, "{message}", l.message, "{part}", strings.TrimPrefix(l.parts[0], "file/")).Replace(pattern)
+	return strings.NewReplacer("{id}", id, "{draft}", id, "{number}", id, "{message}", l.message, "{part}", strings.TrimPrefix(l.parts[0], "file/")).Replace(pattern)
 }
 
 func difference(a, b string) string {
