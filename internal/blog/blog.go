@@ -150,6 +150,14 @@ type Draft struct {
 	CloseDays                    int
 }
 
+// Address is the slug of the post: the one that was chosen, or that of the title.
+func (d Draft) Address() string {
+	if d.Slug != "" {
+		return d.Slug
+	}
+	return slugOf(d.Title)
+}
+
 var slugForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // reserved are words that stand in addresses of the blog.
@@ -194,9 +202,7 @@ func (d *Draft) check() error {
 		f = append(f, fault.Field{Name: "titel", Key: "blog.error.title"})
 	}
 	long("titel", d.Title, maxTitle)
-	if d.Slug == "" {
-		d.Slug = slugOf(d.Title)
-	}
+	d.Slug = d.Address()
 	if len(d.Slug) > maxSlug || !slugForm.MatchString(d.Slug) || reserved(d.Slug) {
 		f = append(f, fault.Field{Name: "adresse", Key: "blog.error.slug"})
 	}
@@ -233,8 +239,9 @@ func (s *Service) Create(ctx context.Context, who account.Actor, d Draft) (strin
 	return id, nil
 }
 
-// save stores a changed post; version is the one that the editor saw.
-func (s *Service) save(ctx context.Context, who account.Actor, id string, version int, d Draft) error {
+// Save stores a changed post; version is the one that the editor saw, 1 for a new
+// one. A newer one is fault.Conflict.
+func (s *Service) Save(ctx context.Context, who account.Actor, id string, version int, d Draft) error {
 	if err := d.check(); err != nil {
 		return err
 	}

@@ -60,6 +60,7 @@ type Submission struct {
 // Receipt is what the author of a comment gets: the token is shown once and
 // deletes the comment. Public says that the comment can be read already.
 type Receipt struct {
+	ID     string // what the staff call the comment
 	Token  string
 	Public bool
 }
@@ -118,7 +119,7 @@ func (s *Service) Comment(ctx context.Context, t *tenant.Tenant, slug string, in
 	if err != nil {
 		return Receipt{}, fmt.Errorf("blog: comment: %w", err)
 	}
-	return Receipt{Token: ids[1], Public: c.State == shown}, nil
+	return Receipt{ID: ids[0], Token: ids[1], Public: c.State == shown}, nil
 }
 
 // answerable makes sure that a comment answers a public one of the same post

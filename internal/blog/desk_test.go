@@ -28,7 +28,7 @@ func TestDesk_WritePost(t *testing.T) {
 	}
 	form = page.Form("")
 	preview := form.Set("titel", "Über das Öl").Submit("aktion=vorschau").Want(http.StatusOK)
-	if got := preview.Text(".ps-post__preview h3"); got != "Groß" {
+	if got := preview.Text(".ps-post__preview h2"); got != "Groß" {
 		t.Errorf("preview shows %q", got)
 	}
 	if strings.Contains(preview.Body, `href="javascript:`) || preview.Has(".ps-post__preview b") {

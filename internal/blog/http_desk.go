@@ -222,7 +222,7 @@ func (s *Service) postEdit(w http.ResponseWriter, r *http.Request, who account.A
 		return s.showEdit(w, r, http.StatusOK, v)
 	}
 	if err == nil {
-		err = s.save(r.Context(), who, v.ID, version, v.Draft)
+		err = s.Save(r.Context(), who, v.ID, version, v.Draft)
 	}
 	if fault.KindOf(err) == fault.Conflict && err != nil {
 		v.Conflict = i18n.T(r.Context(), "blog.error.changed")

@@ -57,7 +57,7 @@ func (s *Service) render(source string) (string, error) {
 		switch n := n.(type) {
 		case *ast.Heading:
 			if entering {
-				n.Level = min(n.Level+1, 4)
+				n.Level = min(max(n.Level, 2), 4)
 			}
 		case *ast.Image:
 			name, ok := strings.CutPrefix(string(n.Destination), pictureScheme)

@@ -165,8 +165,8 @@ func (v editView) days() string {
 
 func queueCols(ctx context.Context, choose bool) []ui.Col {
 	cols := []ui.Col{
-		{Label: i18n.T(ctx, "blog.queue.comment")}, {Label: i18n.T(ctx, "blog.cases.post"), Class: "ps-cell-wide"},
-		{Label: i18n.T(ctx, "blog.posts.state"), Class: "ps-cell-status"}, {Label: i18n.T(ctx, "blog.cases.at"), Class: "ps-cell-date"},
+		{Label: i18n.T(ctx, "blog.queue.comment")}, {Label: i18n.T(ctx, "blog.cases.post"), Class: "ps-w-topic ps-cell-wide"},
+		{Label: i18n.T(ctx, "blog.posts.state"), Class: "ps-w-status"}, {Label: i18n.T(ctx, "blog.cases.at"), Class: "ps-w-date"},
 	}
 	if choose {
 		cols = append([]ui.Col{{Label: i18n.T(ctx, "blog.queue.all"), Check: true}}, cols...)

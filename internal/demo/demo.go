@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"poststelle/internal/account"
+	"poststelle/internal/blog"
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
@@ -45,6 +46,7 @@ type Stage struct {
 	Directory  *tenant.Directory
 	Accounts   *account.Accounts
 	Mailboxes  *mailbox.Service
+	Blog       *blog.Service
 	Vault      vault.Service
 	// RunDue runs the jobs that are due at the clock's time.
 	RunDue func(context.Context) (int, error)
@@ -155,7 +157,7 @@ type scene struct {
 
 // play does everything in the order of time.
 func (s *seeding) play(ctx context.Context) error {
-	var all []scene
+	all := s.news()
 	for _, st := range append(stories(), held()...) {
 		all = append(all, s.scenes(st)...)
 	}

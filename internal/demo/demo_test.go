@@ -16,6 +16,7 @@ import (
 
 	"poststelle/internal/account"
 	"poststelle/internal/blob"
+	"poststelle/internal/blog"
 	"poststelle/internal/db"
 	"poststelle/internal/db/dbtest"
 	"poststelle/internal/demo"
@@ -49,7 +50,7 @@ func newHouse(t testing.TB, now time.Time) *house {
 	clock := func() time.Time { return h.now }
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	data := t.TempDir()
-	h.db = dbtest.NewAt(t, clock, jobs.Migrations(), journal.Migrations(), blob.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations())
+	h.db = dbtest.NewAt(t, clock, jobs.Migrations(), journal.Migrations(), blob.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations(), blog.Migrations())
 	h.vault = vaulttest.Open(t, vault.Config{Dir: filepath.Join(data, "vault"), Now: clock, Log: log})
 	blobs, err := blob.NewDir(filepath.Join(data, "blobs"))
 	h.must(err)
@@ -77,6 +78,11 @@ func newHouse(t testing.TB, now time.Time) *house {
 		},
 		BaseURL: func(t *tenant.Tenant) string { return "http://" + t.Hosts[0] }, Now: clock, Log: log,
 	})
+	news := blog.New(blog.Config{
+		DB: h.db, Vault: h.vault, Directory: h.dir, Accounts: accounts, Jobs: queue, EvidenceKey: deputy.EvidenceKey,
+		On:      func(t *tenant.Tenant) bool { return t.Has(tenant.Blog) },
+		BaseURL: func(t *tenant.Tenant) string { return "http://" + t.Hosts[0] }, Now: clock, Log: log,
+	})
 	h.stage = demo.Stage{
 		AddTenants: func(ctx context.Context, list []tenant.Tenant) error {
 			var specs []vault.TenantSpec
@@ -98,7 +104,7 @@ func newHouse(t testing.TB, now time.Time) *house {
 			}
 			return deputy.Renew(ctx)
 		},
-		DB: h.db, Directory: h.dir, Accounts: accounts, Mailboxes: letters, Vault: h.vault, RunDue: queue.RunDue,
+		DB: h.db, Directory: h.dir, Accounts: accounts, Mailboxes: letters, Blog: news, Vault: h.vault, RunDue: queue.RunDue,
 		SetClock: func(at time.Time) { h.now = at },
 		RenewDay: func(ctx context.Context) error {
 			if err := h.vault.Housekeep(ctx); err != nil {
@@ -223,7 +229,7 @@ func checkContent(t *testing.T, h *house, staff []demo.Staff) {
 			t.Errorf("sign in %s: %v", s.Login, err)
 		}
 	}
-	if len(staff) != 12 || len(roles) != len(vault.Roles()) || staff[0].Tenant != "musterstadt" || staff[11].Tenant != "betreiber" {
+	if len(staff) != 14 || len(roles) != len(vault.Roles()) || staff[0].Tenant != "musterstadt" || staff[13].Tenant != "betreiber" {
 		t.Errorf("staff = %+v", staff)
 	}
 	for id, host := range map[tenant.ID]string{"musterstadt": "localhost", "beispielingen": "127.0.0.2", "betreiber": "betreiber.localhost"} {

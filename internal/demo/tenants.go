@@ -30,6 +30,7 @@ func tenants() []tenant.Tenant {
 				Street: "Dorfstraße 14", Postcode: "79998", Place: "Beispielingen", Phone: "07998 22-0", Email: "info@beispielingen.example",
 			},
 			Hosts:       []string{"beispielingen.localhost", "127.0.0.2"},
+			Modules:     []tenant.Module{tenant.Blog},
 			Departments: gemeindeDepartments(), Mailboxes: gemeindeMailboxes(),
 		},
 		{
@@ -230,6 +231,8 @@ func staff() []hired {
 			of: betreiber, login: "t.lindner", name: "Tobias Lindner", mail: "t.lindner@kdvm.example", role: account.Lead,
 			boxes: []tenant.MailboxID{"kontakt"},
 		},
+		{of: betreiber, login: "f.winter", name: "Frieda Winter", mail: "f.winter@kdvm.example", role: account.Editor},
+		{of: betreiber, login: "g.roth", name: "Gregor Roth", mail: "g.roth@kdvm.example", role: account.DPO},
 		{of: betreiber, login: "k.berger", name: "Katrin Berger", mail: "k.berger@kdvm.example", role: account.Operator},
 	}
 }
