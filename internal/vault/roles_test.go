@@ -402,3 +402,36 @@ func TestAuditRows(t *testing.T) {
 		t.Error("a changed row went unnoticed")
 	}
 }
+
+// puppet is an administrator whom another one made, and so can act as.
+func (c *council) puppet(by vault.Grant, login string) vault.Grant {
+	c.t.Helper()
+	const password = "Kastanie im Regen"
+	got(c.AddStaff(c.t.Context(), by.Token, vault.StaffSpec{Tenant: town, Login: login, Password: password, Role: vault.RoleAdmin}))(c.t)
+	return got(c.SignIn(c.t.Context(), vault.Proof{Tenant: town, Login: login, Password: password}))(c.t)
+}
+
+// TestFourEyes_Puppets: nobody is two people by way of those whom they made, whichever of them proposes and whichever confirms.
+func TestFourEyes_Puppets(t *testing.T) {
+	c := newCouncil(t)
+	one, two := c.puppet(c.admin, "eins"), c.puppet(c.admin, "zwei")
+	three := c.puppet(one, "drei")
+	for name, pair := range map[string][2]vault.Grant{
+		"the puppet proposes, the maker confirms": {one, c.admin},
+		"one puppet proposes, another confirms":   {one, two},
+		"a puppet of a puppet confirms":           {c.admin, three},
+		"a puppet of a puppet proposes":           {three, c.admin},
+		"cousins":                                 {two, three},
+	} {
+		id := c.propose(pair[0], c.neu.Person)
+		wantErr(t, c.confirm(pair[1], id), fault.Denied)
+		if got(c.Join(t.Context(), pair[1].Token, town, c.neu.Person, "bauamt"))(t) {
+			t.Errorf("%s: by Join", name)
+		}
+		must(t, c.Refuse(t.Context(), c.admin.Token, town, id))
+	}
+	// Somebody of their own is a second person, also for what a puppet proposes; one password set for another makes no ring.
+	must(t, c.SetPassword(t.Context(), c.second.Token, town, c.lead.Person, "Ahorn im Schnee 8"))
+	must(t, c.SetPassword(t.Context(), c.admin.Token, town, c.lead.Person, "Ahorn im Schnee 9"))
+	must(t, c.confirm(c.second, c.propose(three, c.neu.Person)))
+}

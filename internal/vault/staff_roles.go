@@ -130,8 +130,7 @@ func (v *Vault) SetRole(ctx context.Context, token, tenant, person, role string)
 }
 
 // mayConfirm reports whether the person behind the grant is a second pair of eyes for the proposal: not who proposed it, not who gains
-// by it, and not somebody who has their role, password or second factor from who proposed it, for that would be the same hand twice.
-// An administrator may; the lead of the mailbox may; for a substitution also the absent person and a lead of all their mailboxes.
+// by it, and not somebody who could be the same hand (sameHand). An administrator may; the lead of the mailbox may; for a substitution also the absent person and a lead of all their mailboxes.
 func mayConfirm(ctx context.Context, tx *db.Tx, g *grant, tenant string, p Proposal) (bool, error) {
 	gains := p.Person
 	if p.Kind == ProposeSubstitute {
@@ -156,8 +155,43 @@ func mayConfirm(ctx context.Context, tx *db.Tx, g *grant, tenant string, p Propo
 	if strings.HasPrefix(p.By, "service:") { // everybody's first password comes from the console
 		return true, nil
 	}
-	same, err := handedOut(ctx, tx, tenant, p.By, g.person)
+	same, err := sameHand(ctx, tx, tenant, p.By, g.person)
 	return !same, err
+}
+
+// sameHand reports whether one person could have acted as both: somebody who gave both of them their role, password or second factor, or
+// one of the two who gave it to the other, directly or by way of third ones. What the console gave does not count: everybody's first
+// password may come from there.
+func sameHand(ctx context.Context, tx *db.Tx, tenant, a, b string) (bool, error) {
+	gifts, err := selectGifts(ctx, tx, tenant)
+	if err != nil {
+		return false, err
+	}
+	givers := map[string][]string{}
+	for _, g := range gifts {
+		givers[g.to] = append(givers[g.to], g.by)
+	}
+	behind := behindOf(givers, b)
+	for person := range behindOf(givers, a) {
+		if behind[person] {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// behindOf are all who could act as a person, the person too.
+func behindOf(givers map[string][]string, person string) map[string]bool {
+	out := map[string]bool{person: true}
+	for next := []string{person}; len(next) > 0; next = next[1:] {
+		for _, by := range givers[next[0]] {
+			if !out[by] {
+				out[by] = true
+				next = append(next, by)
+			}
+		}
+	}
+	return out
 }
 
 // leads reports whether a lead is a member of every mailbox that the proposal opens.

@@ -40,14 +40,16 @@ func countConfirmers(ctx context.Context, tx *db.Tx, tenant, person, mailbox str
 	return n, err
 }
 
-// handedOut reports whether one person gave another the means to act: added them, set their role, password or second factor.
-func handedOut(ctx context.Context, tx *db.Tx, tenant, by, to string) (bool, error) {
-	var n int
-	err := tx.QueryRow(ctx, `
-		select count(*) from vault_audit
-		where tenant = $1 and person = $2 and object = $3
-		and action in ('staff.add', 'staff.role', 'staff.password', 'staff.factor')`, tenant, by, to).Scan(&n)
-	return n > 0, err
+// gift is that one person gave another the means to act: added them, or set their role, password or second factor.
+type gift struct{ by, to string }
+
+func selectGifts(ctx context.Context, tx *db.Tx, tenant string) ([]gift, error) {
+	return db.Collect(ctx, tx, func(s db.Scanner) (g gift, err error) {
+		return g, s.Scan(&g.by, &g.to)
+	}, `
+		select distinct person, object from vault_audit
+		where tenant = $1 and person <> object and substr(person, 1, 8) <> 'service:'
+		and action in ('staff.add', 'staff.role', 'staff.password', 'staff.factor')`, tenant)
 }
 
 func updateRole(ctx context.Context, tx *db.Tx, tenant, person, role string) error {

@@ -29,6 +29,7 @@ create index vault_substitutions_deputy on vault_substitutions (tenant, deputy);
 
 create index vault_members_person on vault_members (tenant, person);
 create index vault_audit_tenant on vault_audit (tenant, seq);
+create index vault_audit_action on vault_audit (tenant, action, person, object);
 
 -- +goose Down
 select 1;
