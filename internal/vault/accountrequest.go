@@ -188,6 +188,7 @@ func (v *Vault) ConfirmAccount(ctx context.Context, realm, link string, by Confi
 	if v.closed.Load() {
 		return Grant{}, gone("confirm account")
 	}
+	since := v.grants.mark()
 	id, err := v.readLink(linkConfirm, realm, link)
 	if err != nil {
 		return Grant{}, fmt.Errorf("vault: confirm account: %w", err)
@@ -210,7 +211,7 @@ func (v *Vault) ConfirmAccount(ctx context.Context, realm, link string, by Confi
 	if err != nil {
 		return Grant{}, err
 	}
-	return v.beginSession(ctx, newAccountGrant(row, by.Label))
+	return v.beginSession(ctx, newAccountGrant(row, by.Label, since))
 }
 
 // mayConfirm opens a registration for whoever made it.

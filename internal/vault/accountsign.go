@@ -11,8 +11,8 @@ import (
 )
 
 // newAccountGrant is the grant of a citizen who has proved who they are.
-func newAccountGrant(r accountRow, label string) grant {
-	return grant{realm: r.realm, person: r.id, label: label}
+func newAccountGrant(r accountRow, label string, since uint64) grant {
+	return grant{realm: r.realm, person: r.id, label: label, since: since}
 }
 
 // beginSession issues a grant and describes it.
@@ -31,6 +31,7 @@ func (v *Vault) SignInAccount(ctx context.Context, p AccountProof) (Grant, error
 	if v.closed.Load() {
 		return Grant{}, gone("sign in account")
 	}
+	since := v.grants.mark()
 	key := v.mailKey(p.Realm, p.Mail)
 	undo, ok := v.slowSignIn("realm "+p.Realm, key, p.Origin)
 	if !ok {
@@ -44,7 +45,7 @@ func (v *Vault) SignInAccount(ctx context.Context, p AccountProof) (Grant, error
 		return Grant{}, fmt.Errorf("vault: sign in account: %w", err)
 	}
 	v.slow.succeeded(key, p.Origin)
-	g := newAccountGrant(row, p.Label)
+	g := newAccountGrant(row, p.Label, since)
 	if row.secondFactor {
 		g.needsCode = true // guesses of it have a count of their own
 		return v.beginSession(ctx, g)
@@ -105,6 +106,7 @@ func (v *Vault) FinishSignIn(ctx context.Context, token, otp string) (Grant, err
 	if v.closed.Load() {
 		return Grant{}, gone("finish sign-in")
 	}
+	since := v.grants.mark()
 	g, ok := v.grants.use(token)
 	if !ok || !g.needsCode || !g.citizen() {
 		return Grant{}, fmt.Errorf("vault: finish sign-in: %w", fault.Denied)
@@ -120,7 +122,7 @@ func (v *Vault) FinishSignIn(ctx context.Context, token, otp string) (Grant, err
 	}
 	v.grants.end(token)
 	v.slow.forget(slowKey("otp", []byte(g.person), ""))
-	return v.beginSession(ctx, newAccountGrant(row, g.label))
+	return v.beginSession(ctx, newAccountGrant(row, g.label, since))
 }
 
 // takeCode checks a code of the account's second factor, marks it as used and runs then in the same transaction; fault.Denied when

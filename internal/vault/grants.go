@@ -63,6 +63,16 @@ type grant struct {
 	wrongCodes                  int
 	id                          string // names the grant to its person; no secret
 	label                       string // of the browser
+	since                       uint64 // grants.mark before the proof was looked at
+}
+
+// overFor is how long it is remembered that the grants of a person were ended: longer than a sign-in can stand in the queue.
+const overFor = time.Hour
+
+// over says when the grants of a person were last ended.
+type over struct {
+	mark uint64
+	at   time.Time
 }
 
 // citizen reports whether the grant is that of an account.
@@ -97,10 +107,24 @@ type grants struct {
 	now func() time.Time
 	mu  sync.Mutex
 	all map[[32]byte]*grant
+	// marks counts the calls of endPerson, over keeps the last one of each person: a sign-in that was begun before does not come in
+	// after it, with a password that holds no more.
+	marks uint64
+	over  map[string]over
 }
 
-func (g *grants) init(now func() time.Time) { g.now, g.all = now, map[[32]byte]*grant{} }
+func (g *grants) init(now func() time.Time) {
+	g.now, g.all, g.over = now, map[[32]byte]*grant{}, map[string]over{}
+}
 
+// mark is to be taken before a proof is looked at, for grant.since.
+func (g *grants) mark() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.marks
+}
+
+// issue returns the token of a new grant, "" when the person's grants were ended after n.since.
 func (g *grants) issue(n grant) string {
 	var raw [32]byte
 	rand.Read(raw[:])
@@ -112,6 +136,9 @@ func (g *grants) issue(n grant) string {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if n.service == "" && g.over[canonical(n.tenant, n.person)].mark > n.since {
+		return ""
+	}
 	if n.service == "" {
 		var oldest [32]byte
 		count := 0
@@ -179,6 +206,8 @@ func (g *grants) endPerson(tenant, person, except string) {
 	keep := sha256.Sum256([]byte(except))
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.marks++
+	g.over[canonical(tenant, person)] = over{g.marks, g.now()}
 	for h, n := range g.all {
 		if n.service == "" && n.tenant == tenant && n.person == person && h != keep {
 			delete(g.all, h)
@@ -193,6 +222,11 @@ func (g *grants) sweep() {
 	for h, n := range g.all {
 		if n.service == "" && !now.Before(n.expires()) {
 			delete(g.all, h)
+		}
+	}
+	for who, o := range g.over {
+		if now.Sub(o.at) > overFor {
+			delete(g.over, who)
 		}
 	}
 }

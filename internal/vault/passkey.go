@@ -495,6 +495,7 @@ func (v *Vault) slowPasskey(origin string) (undo func(), ok bool) {
 }
 
 func (v *Vault) passkeyGrant(ctx context.Context, a PasskeyAnswer) (*grant, error) {
+	since := v.grants.mark()
 	c, row, settle, err := v.assertPasskey(ctx, a)
 	if err != nil {
 		return nil, err
@@ -502,7 +503,7 @@ func (v *Vault) passkeyGrant(ctx context.Context, a PasskeyAnswer) (*grant, erro
 	if c.Owner != "" {
 		return nil, fmt.Errorf("passkey: offer was for a proof: %w", fault.Denied)
 	}
-	g := &grant{label: a.Label}
+	g := &grant{label: a.Label, since: since}
 	err = v.update(ctx, "grant", func(tx *db.Tx) error {
 		if err := settle(tx); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -73,4 +74,48 @@ func TestSessions_Accounts(t *testing.T) {
 	_, err := w.Check(t.Context(), a.Token)
 	wantErr(t, err, fault.Denied)
 	got(w.Check(t.Context(), b.Token))(t)
+}
+
+// TestSignIn_OvertakenByRecovery: a sign-in with the old password that stands in the queue while a recovery takes effect comes too late.
+func TestSignIn_OvertakenByRecovery(t *testing.T) {
+	w := newWorld(t)
+	w.citizen(anna)
+	_, request := w.recovering(anna, fresh)
+	w.clock.add(wait)
+	late := make(chan error, 1)
+	give := w.HoldArgon()
+	go func() {
+		g, err := w.SignInAccount(t.Context(), vault.AccountProof{Realm: vault.RealmAll, Mail: anna, Password: vaulttest.Password(anna)})
+		if err == nil {
+			_, err = w.Check(t.Context(), g.Token)
+		}
+		late <- err
+	}()
+	for w.Queued() == 0 {
+		runtime.Gosched()
+	}
+	w.wantFinished(request, true)
+	give()
+	wantErr(t, <-late, fault.Denied)
+}
+
+// TestSignIn_OvertakenByNewFactor: the same for a member of staff whose device was lost.
+func TestSignIn_OvertakenByNewFactor(t *testing.T) {
+	w := newWorld(t)
+	code, e := w.enrol("zwei")
+	late := make(chan error, 1)
+	give := w.HoldArgon()
+	go func() {
+		g, err := w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "zwei", Password: "correct horse", OTP: code(0)})
+		if err == nil {
+			_, err = w.Check(t.Context(), g.Token)
+		}
+		late <- err
+	}()
+	for w.Queued() == 0 {
+		runtime.Gosched()
+	}
+	got(w.RenewSecondFactor(t.Context(), w.admin.Token, town, e.Person))(t)
+	give()
+	wantErr(t, <-late, fault.Denied)
 }

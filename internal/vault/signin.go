@@ -36,6 +36,7 @@ func (v *Vault) SignIn(ctx context.Context, p Proof) (Grant, error) {
 	if v.closed.Load() {
 		return Grant{}, gone("sign in")
 	}
+	since := v.grants.mark()
 	key := v.loginKey(p.Tenant, p.Login)
 	undo, ok := v.slowSignIn("tenant "+p.Tenant, key, p.Origin)
 	if !ok {
@@ -50,6 +51,7 @@ func (v *Vault) SignIn(ctx context.Context, p Proof) (Grant, error) {
 	}
 	v.slow.succeeded(key, p.Origin)
 	v.slow.forget(slowKey("otp", key, ""))
+	g.since = since
 	return v.beginSession(ctx, *g)
 }
 
