@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -306,4 +307,45 @@ func TestChangeMail_Recovered(t *testing.T) {
 	}
 	_, err := w.ConfirmMail(t.Context(), vault.RealmAll, link, owner.Token)
 	wantErr(t, err, fault.Denied)
+}
+
+// TestRecover_NotCrowdedOut: a stranger who registers with an address all day does not keep its owner from a recovery.
+func TestRecover_NotCrowdedOut(t *testing.T) {
+	w := newWorld(t)
+	w.citizen(anna)
+	for range 10 {
+		w.register(anna)
+	}
+	w.wantMail(w.recover(anna), "new", vault.MailRecover, anna)
+}
+
+// TestChangeMail_Flood: an account is no way to write to any number of strangers.
+func TestChangeMail_Flood(t *testing.T) {
+	w := newWorld(t)
+	g := w.citizen(anna)
+	slowed := 0
+	for n := range 40 {
+		_, err := w.ChangeMail(t.Context(), g.Token, town, fmt.Sprintf("fremd%d@post.example", n), "de")
+		if fault.KindOf(err) == fault.TooMany {
+			slowed++
+		}
+	}
+	if slowed < 20 {
+		t.Errorf("%d of 40 wishes were slowed down", slowed)
+	}
+}
+
+// TestRecoverCancel_OldAddress: with the address goes the right to stop a recovery.
+func TestRecoverCancel_OldAddress(t *testing.T) {
+	w := newWorld(t)
+	g := w.citizen(anna)
+	_, first := w.recovering(anna, fresh)
+	old := w.wantMail(first, "old", vault.MailWaiting, anna).Token
+	const moved = "anna@neu.example"
+	link := w.wantMail(got(w.ChangeMail(t.Context(), g.Token, town, moved, "de"))(t), "new", vault.MailAddress, moved).Token
+	got(w.ConfirmMail(t.Context(), vault.RealmAll, link, g.Token))(t)
+	_, request := w.recovering(moved, fresh)
+	wantErr(t, w.RecoverCancel(t.Context(), vault.RealmAll, old), fault.Denied)
+	w.clock.add(wait)
+	w.wantFinished(request, true)
 }

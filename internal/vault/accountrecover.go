@@ -169,7 +169,7 @@ func (v *Vault) endWishes(ctx context.Context, tx *db.Tx, account string) error 
 	if err := endWaits(ctx, tx, account); err != nil {
 		return err
 	}
-	if err := deleteRequestsAs(ctx, tx, account, requestAddress); err != nil {
+	if err := replaceAddress(ctx, tx, account); err != nil {
 		return err
 	}
 	return deleteRequestsOf(ctx, tx, row.realm, v.mailKey(row.realm, string(mail)))

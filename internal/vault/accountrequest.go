@@ -27,15 +27,19 @@ const (
 	requestEnded     = "ended"     // a wait that was cancelled or begun anew
 	requestRecovered = "recovered" // a wait that is over, kept for its notice
 	requestAddress   = "address"
-	requestChanged   = "changed" // a new address that was confirmed, kept for its notices
+	requestReplaced  = "replaced" // a new address that was given up, kept for its day to be counted
+	requestChanged   = "changed"  // a new address that was confirmed, kept for its notices
 
 	requestTime = 24 * time.Hour
 	noticeTime  = 72 * time.Hour // how long a request is kept for its notice
 	waitTime    = 72 * time.Hour
 	waitLate    = 7 * 24 * time.Hour // how late the job may come that ends a wait
 
-	// maxMails is how many mails a day anybody can cause to one address. Notices about what has happened are not counted.
+	// maxMails is how many mails of one kind a day anybody can cause to one address: of each kind, so that who registers with the
+	// address of somebody else does not keep them from a recovery. Notices about what has happened are not counted.
 	maxMails = 3
+	// maxAddresses is how many new addresses a day one account can have written to.
+	maxAddresses = 10
 
 	linkConfirm = "confirm"
 	linkRecover = "recover"
@@ -103,7 +107,7 @@ func (v *Vault) putWish(ctx context.Context, op string, r requestRow) error {
 		if err := tenantExists(ctx, tx, r.tenant); err != nil {
 			return err
 		}
-		n, err := countMails(ctx, tx, r.realm, r.mailKey, tx.Now.Add(-24*time.Hour))
+		n, err := countMails(ctx, tx, r.kind, r.realm, r.mailKey, tx.Now.Add(-24*time.Hour))
 		if err != nil || n >= maxMails {
 			return err
 		}
@@ -115,7 +119,7 @@ func (v *Vault) putWish(ctx context.Context, op string, r requestRow) error {
 // Register writes down the wish for an account. The request's id is for RequestMail, and for the session of the same browser, with
 // which ConfirmAccount needs no password. Fields of fault.Invalid: email, password. Nothing is looked up about the address, so known
 // and unknown ones are the same; a network that asks too often is slowed down (fault.TooMany), and an address gets at most three
-// mails a day, silently.
+// mails of the kind a day, silently.
 func (v *Vault) Register(ctx context.Context, r Registration) (request string, err error) {
 	if v.closed.Load() {
 		return "", gone("register")
@@ -278,7 +282,8 @@ func (v *Vault) makeAccount(ctx context.Context, tx *db.Tx, r requestRow, s regi
 
 // ChangeMail writes down the wish for another address of the account, in place of an earlier one; tenant is the one to whose host the
 // link leads. The address is changed by ConfirmMail within 24 hours. The field is "email". It demands a fresh proof and does not tell
-// whether the new address has an account.
+// whether the new address has an account. It works ten times a day
+// (fault.TooMany).
 func (v *Vault) ChangeMail(ctx context.Context, token, tenant, newMail, lang string) (request string, err error) {
 	g, err := v.provedAccount(token)
 	if err != nil {
@@ -296,11 +301,19 @@ func (v *Vault) ChangeMail(ctx context.Context, token, tenant, newMail, lang str
 		if err := errors.Join(v.stillThere(ctx, tx, g), tenantExists(ctx, tx, tenant)); err != nil {
 			return err
 		}
-		n, err := countMails(ctx, tx, row.realm, row.mailKey, tx.Now.Add(-24*time.Hour))
+		day := tx.Now.Add(-requestTime)
+		n, err := countMails(ctx, tx, row.kind, row.realm, row.mailKey, day)
 		if err != nil {
 			return err
 		}
-		if err := deleteRequestsAs(ctx, tx, g.person, requestAddress); err != nil {
+		wishes, err := countAddresses(ctx, tx, g.person, day)
+		if err == nil && wishes >= maxAddresses {
+			err = fmt.Errorf("%d wishes today: %w", wishes, fault.TooMany)
+		}
+		if err != nil {
+			return err
+		}
+		if err := replaceAddress(ctx, tx, g.person); err != nil {
 			return err
 		}
 		row.quiet, row.expires = n >= maxMails, tx.Now.Add(requestTime)
@@ -364,8 +377,11 @@ func (v *Vault) moveMail(ctx context.Context, tx *db.Tx, row accountRow, r reque
 	if err := updateMail(ctx, tx, row.id, r.mailKey, v.keys.seal(mail, "account.mail", row.id)); err != nil {
 		return err // fault.Conflict: the address is taken
 	}
-	if err := endWaits(ctx, tx, row.id); err != nil {
-		return err
+	// The links in the notices of a recovery went to the old address: with the rows goes what they could still stop.
+	for _, kind := range []string{requestWait, requestEnded} {
+		if err := deleteRequestsAs(ctx, tx, row.id, kind); err != nil {
+			return err
+		}
 	}
 	if err := deleteRequestsOf(ctx, tx, row.realm, v.mailKey(row.realm, string(old))); err != nil {
 		return err

@@ -57,13 +57,30 @@ func blob(b []byte) []byte {
 	return b
 }
 
-// countMails counts the requests since a time for which an address gets a mail.
-func countMails(ctx context.Context, tx *db.Tx, realm string, mailKey []byte, since time.Time) (n int, err error) {
+// countMails counts the requests of a kind since a time for which an address gets a mail.
+func countMails(ctx context.Context, tx *db.Tx, kind, realm string, mailKey []byte, since time.Time) (n int, err error) {
 	err = tx.QueryRow(ctx, `
 		select count(*) from vault_requests
-		where realm = $1 and mail_key = $2 and created_at > $3 and not quiet and kind in ('register', 'recover', 'address')`,
-		realm, mailKey, db.Millis(since)).Scan(&n)
+		where realm = $1 and mail_key = $2 and created_at > $3 and not quiet
+		and (kind = $4 or kind = 'replaced' and $4 = 'address')`,
+		realm, mailKey, db.Millis(since), kind).Scan(&n)
 	return n, err
+}
+
+// countAddresses counts the new addresses of an account since a time, those that were given up too.
+func countAddresses(ctx context.Context, tx *db.Tx, account string, since time.Time) (n int, err error) {
+	err = tx.QueryRow(ctx, `
+		select count(*) from vault_requests
+		where account = $1 and created_at > $2 and kind in ('address', 'replaced', 'changed')`, account, db.Millis(since)).Scan(&n)
+	return n, err
+}
+
+// replaceAddress gives up the new address of an account that is not confirmed yet. What stays is that there was one, until its day is over.
+func replaceAddress(ctx context.Context, tx *db.Tx, account string) error {
+	_, err := tx.Exec(ctx, `
+		update vault_requests set kind = $2, mail_sealed = $3
+		where account = $1 and kind = $4`, account, requestReplaced, []byte{}, requestAddress)
+	return err
 }
 
 // turnRequest makes a request into what is left of it.
