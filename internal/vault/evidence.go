@@ -151,7 +151,11 @@ func (v *Vault) EvidenceRequests(ctx context.Context, token, tenant string) ([]E
 				return err
 			}
 			r.Reason, r.Mine = string(raw), r.By == g.person
-			r.MayGrant = !r.Mine && (role == RoleDPO || role == RoleAdmin)
+			same, err := sameHand(ctx, tx, tenant, r.By, g.person)
+			if err != nil {
+				return err
+			}
+			r.MayGrant = !same && (role == RoleDPO || role == RoleAdmin)
 			out = append(out, r.EvidenceRequest)
 		}
 		return nil
@@ -174,8 +178,10 @@ func (v *Vault) GrantEvidence(ctx context.Context, token, tenant, request, day s
 		if r, err = takeEvidence(ctx, tx, tenant, request); err != nil {
 			return err
 		}
-		if r.By == g.person {
-			return fmt.Errorf("asked by the same person: %w", fault.Denied)
+		if same, err := sameHand(ctx, tx, tenant, r.By, g.person); err != nil {
+			return err
+		} else if same {
+			return fmt.Errorf("asked by the same hand: %w", fault.Denied)
 		}
 		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionEvidenceGrant, object: r.Object, items: 1, purpose: r.Ground})
 	})

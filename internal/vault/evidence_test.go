@@ -62,7 +62,7 @@ func TestEvidence_TwoPersons(t *testing.T) {
 		t.Errorf("opened %q", plain)
 	}
 	e.wantGrant(e.admin, r, fault.NotFound) // once
-	page := got(e.AuditRows(t.Context(), e.dpo.Token, town, 0, 10))(t)
+	page := got(e.AuditRows(t.Context(), e.dpo.Token, town, vault.AuditFilter{Limit: 10}))(t)
 	var actions []string
 	for _, row := range page.Rows {
 		actions = append(actions, row.Action+" "+row.Person)
@@ -76,6 +76,20 @@ func TestEvidence_TwoPersons(t *testing.T) {
 			t.Errorf("%q stands in the store", secret)
 		}
 	}
+}
+
+// TestEvidence_SameHand: whom an administrator made is no second person to them.
+func TestEvidence_SameHand(t *testing.T) {
+	e := newEvidence(t)
+	const password = "Kastanie im Regen"
+	got(e.AddStaff(t.Context(), e.admin.Token, vault.StaffSpec{Tenant: town, Login: "strohmann", Password: password, Role: vault.RoleEditor}))(t)
+	straw := got(e.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "strohmann", Password: password}))(t)
+	r2 := e.ask(straw, "kommentar")
+	e.wantGrant(e.admin, r2, fault.Denied)
+	if list := got(e.EvidenceRequests(t.Context(), e.admin.Token, town))(t); len(list) != 1 || list[0].MayGrant {
+		t.Errorf("requests = %+v", list)
+	}
+	got(e.GrantEvidence(t.Context(), e.dpo.Token, town, r2, e.day, e.box))(t)
 }
 
 // file is the store with its write-ahead log emptied into it.
