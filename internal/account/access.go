@@ -41,12 +41,16 @@ func (a *Accounts) StaffRule(roles ...Role) web.Rule {
 
 // StaffFormRule is StaffRule for a form whose handler shows again what was typed
 // when the session has ended or the vault is away: the handler asks Actor itself,
-// and the rule refuses only who is signed in with another role.
+// and the rule refuses only who is signed in with another role, and leads who has
+// a start password to the page that replaces it.
 func (a *Accounts) StaffFormRule(roles ...Role) web.Rule {
 	return web.Rule{Name: ruleName("staff", roles) + " (keeps what was typed)", Guard: func(h web.Handler) web.Handler {
 		return func(w http.ResponseWriter, r *http.Request) error {
 			who, err := a.Actor(r)
 			if err == nil {
+				if !who.start.IsZero() {
+					return web.Redirect(w, r, ownPassword)
+				}
 				if err = permit(who, roles); err != nil {
 					return err
 				}

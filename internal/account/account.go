@@ -204,7 +204,7 @@ func (a *Accounts) console() by { return by{a.Console, "cli"} }
 func (who Actor) by() by { return by{who.Grant, "staff:" + who.Person} }
 
 func (a *Accounts) addStaff(ctx context.Context, by by, n NewStaff, person string) (vault.Enrolment, error) {
-	if err := a.dropNameless(ctx, n.Tenant); err != nil {
+	if err := a.dropNameless(ctx, by, n.Tenant); err != nil {
 		return vault.Enrolment{}, err
 	}
 	err := a.DB.Update(ctx, func(tx *db.Tx) error {
@@ -243,8 +243,8 @@ func (a *Accounts) addStaff(ctx context.Context, by by, n NewStaff, person strin
 
 // dropNameless removes names that no person in the vault bears: what a crash
 // between the two left. Another AddStaff may be under way, so only old ones go.
-func (a *Accounts) dropNameless(ctx context.Context, of tenant.ID) error {
-	people, err := a.Vault.Staff(ctx, a.Console, string(of))
+func (a *Accounts) dropNameless(ctx context.Context, by by, of tenant.ID) error {
+	people, err := a.Vault.Staff(ctx, by.token, string(of))
 	if err != nil {
 		return err
 	}
@@ -331,7 +331,11 @@ func (a *Accounts) Join(ctx context.Context, of tenant.ID, person string, box te
 func (a *Accounts) join(ctx context.Context, by by, of tenant.ID, person string, box tenant.MailboxID) (active bool, err error) {
 	active, err = a.Vault.Join(ctx, by.token, string(of), person, string(box))
 	if err == nil {
-		err = a.record(ctx, by, of, "staff.joined", person, map[string]string{"mailbox": string(box)})
+		action := "staff.joined"
+		if !active {
+			action = "staff.proposed"
+		}
+		err = a.record(ctx, by, of, action, person, map[string]string{"mailbox": string(box)})
 	}
 	if err != nil {
 		return false, fmt.Errorf("account: join %s to %s: %w", person, box, err)

@@ -31,9 +31,11 @@ type Citizen struct {
 // key than that of the staff: neither ever stands for the other.
 const (
 	citizenKey = "citizen.grant"
-	// ownerKey names whose session it is, also after the grant has ended: what
-	// that person typed must not pass to another one.
-	ownerKey = "citizen.owner"
+	// ownerKey names whose session it is, a citizen or, after staffOwner, a member
+	// of staff, also after the grant has ended: what that person typed must not
+	// pass to another one.
+	ownerKey   = "citizen.owner"
+	staffOwner = "staff:"
 	// pendingKey holds a grant that waits for its second factor.
 	pendingKey = "citizen.pending"
 )
@@ -191,9 +193,9 @@ func (a *Accounts) enterCitizen(w http.ResponseWriter, r *http.Request, g vault.
 
 // begin returns the session for somebody who has just signed in, under a new id.
 // Nothing of another person may pass to them: a session in which staff is signed
-// in, or one that was a citizen's other than the account, is ended with its
-// grants, and a new one begins. account is "" for staff.
-func (a *Accounts) begin(w http.ResponseWriter, r *http.Request, account string) (*web.Session, error) {
+// in, or one that was somebody else's, is ended with its grants, and a new one
+// begins. person is the account of a citizen, or follows staffOwner.
+func (a *Accounts) begin(w http.ResponseWriter, r *http.Request, person string) (*web.Session, error) {
 	s, err := web.StartSession(w, r)
 	if err != nil {
 		return nil, err
@@ -201,7 +203,7 @@ func (a *Accounts) begin(w http.ResponseWriter, r *http.Request, account string)
 	a.endGrants(r.Context(), s)
 	_, staff := s.Get(grantKey)
 	owner, owned := s.Get(ownerKey)
-	if staff || owned && (account == "" || string(owner) != account) {
+	if staff || owned && string(owner) != person {
 		s.End(w)
 		if s, err = web.StartSession(w, r); err != nil {
 			return nil, err

@@ -123,8 +123,11 @@ func (a *Accounts) postSignIn(w http.ResponseWriter, r *http.Request) error {
 // enter puts the grant of staff into the session, under a new id. A session in
 // which somebody is signed in already, or was, is ended first.
 func (a *Accounts) enter(w http.ResponseWriter, r *http.Request, g vault.Grant) error {
-	s, err := a.begin(w, r, "")
+	s, err := a.begin(w, r, staffOwner+g.Person)
 	if err != nil {
+		return err
+	}
+	if err := s.Put(ownerKey, []byte(staffOwner+g.Person)); err != nil {
 		return err
 	}
 	return s.Put(grantKey, []byte(g.Token))
