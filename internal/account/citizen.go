@@ -149,11 +149,22 @@ func proveFirst(w http.ResponseWriter, r *http.Request, at place, err error) err
 	return err
 }
 
-// here is the address of a request, for the way back.
+// maxBack bounds an address that the way back keeps, in escaped bytes.
+const maxBack = 1024
+
+// here is the address of a request, for the way back: without its query when
+// it is long, "" when the path alone is.
 func here(r *http.Request) string {
-	back := r.URL.EscapedPath()
+	path := r.URL.EscapedPath()
+	if len(url.QueryEscape(path)) > maxBack {
+		return ""
+	}
+	back := path
 	if r.URL.RawQuery != "" {
 		back += "?" + r.URL.RawQuery
+	}
+	if len(url.QueryEscape(back)) > maxBack {
+		return path
 	}
 	return back
 }

@@ -218,6 +218,9 @@ func TestEnter_BackIsLocal(t *testing.T) {
 			t.Errorf("weiter=%q leads to %s%s", bad, page.Host, page.Path)
 		}
 	}
+	if page := o.browser(town).Get("/konto/sitzungen?x=" + strings.Repeat("20", 2000)).Want(200); page.Path != "/konto/anmelden?weiter=%2Fkonto%2Fsitzungen" {
+		t.Errorf("a long address leads to %.80s", page.Path)
+	}
 	page := o.browser(town).Get("/konto/sitzungen").Want(200)
 	if page = page.Form("").Set("email", kim).Set("password", secret).Submit(); page.Path != "/konto/sitzungen" {
 		t.Errorf("the way back leads to %s", page.Path)

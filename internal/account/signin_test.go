@@ -137,6 +137,21 @@ func code(t *testing.T, secret string, at time.Time) string {
 	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[sum[19]&15:])&0x7fffffff%1_000_000)
 }
 
+// A stranger's address may be longer than what the way back keeps: the sign-in
+// page comes all the same, and the way back ends at the path or the start.
+func TestSignIn_LongWayBack(t *testing.T) {
+	o := newOffice(t, false)
+	if page := o.browser().Get("/amt/eingang?sicht=" + strings.Repeat("x", 3000)).Want(200); page.Path != "/amt/anmelden?weiter=%2Famt%2Feingang" {
+		t.Errorf("a long query leads to %.80s", page.Path)
+	}
+	if page := o.browser().Get("/amt/" + strings.Repeat("ä", 300)); page.Status >= 500 {
+		t.Errorf("a long path that nobody knows: %d", page.Status)
+	}
+	if page := o.browser().Get("/amt/protokoll?" + strings.Repeat("%2F", 600)).Want(200); page.Path != "/amt/anmelden?weiter=%2Famt%2Fprotokoll" {
+		t.Errorf("a query of escapes leads to %.80s", page.Path)
+	}
+}
+
 func TestSignIn_SecondFactor(t *testing.T) {
 	o := newOffice(t, false)
 	e := o.hire("ayse.kaya", true)
