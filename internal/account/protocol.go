@@ -110,7 +110,7 @@ func (a *Accounts) lines(ctx context.Context, who Actor, s span, names map[strin
 		return nil, "", fmt.Errorf("account: protocol: %w", err)
 	}
 	for _, i := range items {
-		line := protocolLine{At: i.At, Who: i.Actor, Action: i.Action, Object: named(names, i.Object), Detail: detailText(i.Detail, names)}
+		line := protocolLine{At: i.At, Who: i.Actor, Action: i.Action, Object: named(names, i.Object), Detail: detailText(ctx, i.Detail, names)}
 		if person, ok := strings.CutPrefix(i.Actor, "staff:"); ok {
 			line.Who = named(names, person)
 		} else if i.Actor == "citizen" || i.Actor == "cli" {
@@ -144,10 +144,10 @@ func (a *Accounts) vaultLines(ctx context.Context, who Actor, s span, f vault.Au
 		if r.Purpose != "" {
 			detail["purpose"] = r.Purpose
 		}
-		if r.Items > 0 {
+		if r.Items > 1 {
 			detail["count"] = strconv.Itoa(r.Items)
 		}
-		out = append(out, protocolLine{At: r.At, Who: named(names, r.Person), Action: r.Action, Object: named(names, r.Object), Detail: detailText(detail, names)})
+		out = append(out, protocolLine{At: r.At, Who: named(names, r.Person), Action: r.Action, Object: named(names, r.Object), Detail: detailText(ctx, detail, names)})
 	}
 	if page.More {
 		next = strconv.FormatInt(page.Rows[len(page.Rows)-1].Seq, 10)
@@ -165,7 +165,7 @@ func named(names map[string]string, id string) string {
 
 // detailText writes a detail as words, in a fixed order. Reasons, which people
 // type, are left out.
-func detailText(detail map[string]string, names map[string]string) string {
+func detailText(ctx context.Context, detail map[string]string, names map[string]string) string {
 	keys := make([]string, 0, len(detail))
 	for k := range detail {
 		if k != journal.Reason {
@@ -174,14 +174,18 @@ func detailText(detail map[string]string, names map[string]string) string {
 	}
 	slices.Sort(keys)
 	for i, k := range keys {
-		keys[i] = k + "=" + named(names, detail[k])
+		value := named(names, detail[k])
+		if k == "role" && slices.Contains(Roles(), Role(value)) {
+			value = roleName(ctx, Role(value))
+		}
+		keys[i] = keyWord(ctx, k) + ": " + value
 	}
 	return strings.Join(keys, ", ")
 }
 
 func (a *Accounts) getProtocol(w http.ResponseWriter, r *http.Request, who Actor) error {
 	ctx, s := r.Context(), spanOf(r.URL.Query())
-	names, err := a.Names(ctx, who.Tenant)
+	names, err := a.protocolNames(ctx, who.Tenant)
 	if err != nil {
 		return err
 	}
@@ -230,7 +234,7 @@ func (a *Accounts) postVerify(w http.ResponseWriter, r *http.Request, who Actor)
 // order mark and semicolons, as office programs in Germany read it.
 func (a *Accounts) getProtocolCSV(w http.ResponseWriter, r *http.Request, who Actor) error {
 	ctx, s := r.Context(), spanOf(r.URL.Query())
-	names, err := a.Names(ctx, who.Tenant)
+	names, err := a.protocolNames(ctx, who.Tenant)
 	if err != nil {
 		return err
 	}
@@ -250,7 +254,7 @@ func (a *Accounts) getProtocolCSV(w http.ResponseWriter, r *http.Request, who Ac
 	}
 	out := csv.NewWriter(w)
 	out.Comma, out.UseCRLF = ';', true
-	head := []string{"time", "who", "action", "object", "detail"}
+	head := []string{"time", "who", "action", "object", "detail", "code"}
 	for i, k := range head {
 		head[i] = i18n.T(ctx, "account.protocol."+k)
 	}
@@ -259,7 +263,7 @@ func (a *Accounts) getProtocolCSV(w http.ResponseWriter, r *http.Request, who Ac
 	}
 	for n := 0; ; {
 		for _, l := range lines {
-			if err := out.Write([]string{i18n.ISO(l.At), cell(l.Who), cell(l.Action), cell(l.Object), cell(l.Detail)}); err != nil {
+			if err := out.Write([]string{i18n.ISO(l.At), cell(l.Who), cell(deedWord(ctx, l.Action)), cell(l.Object), cell(l.Detail), cell(l.Action)}); err != nil {
 				return err
 			}
 		}

@@ -101,7 +101,7 @@ export function personal(demo) {
 
         await admin.go('/amt/protokoll?aktion=staff.');
         await admin.look();
-        assert.match(await admin.page.locator('main table').innerText(), /staff\.disabled/);
+        assert.match(await admin.page.locator('main table').innerText(), /Zugang gesperrt|Access blocked/);
         await admin.press('form[action$="/pruefen"] button');
         await admin.look();
         assert.equal(await admin.page.locator('#pruefung ~ .kern-alert--success, section[aria-labelledby=pruefung] .kern-alert--success').count(), 1);
