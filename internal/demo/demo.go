@@ -237,7 +237,7 @@ func (s *seeding) announce(ctx context.Context) error {
 	}
 	_, err := tenant.AddBanner(ctx, s.DB, tenant.Banner{
 		Kind: tenant.Info, From: s.Now.AddDate(0, 0, -1), Until: day.AddDate(0, 0, 1),
-		Title:   "Wartung am Sonntag, " + day.Format("02.01.2006") + ", von 20 bis 22 Uhr",
+		Title:   "Wartung am Sonntag, " + day.Format("02.01.2006") + ", von 20 bis 22 Uhr.",
 		TitleEN: "Maintenance on Sunday, " + day.Format("2 January 2006") + ", from 8 to 10 p.m.",
 		Text: "In dieser Zeit können Sie keine Nachrichten senden und keine Antworten abholen. Was Sie vorher gesendet haben, " +
 			"bleibt erhalten.",
