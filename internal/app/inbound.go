@@ -94,7 +94,7 @@ func proofOf(c inbound.Check) mailbox.Proof {
 
 // recognisers are asked about every mail, in order.
 func (a *App) recognisers() []inbound.Recogniser {
-	return []inbound.Recogniser{a.bouncedAnswer}
+	return []inbound.Recogniser{a.bouncedAnswer, a.newsletterMail}
 }
 
 // bouncedAnswer recognises the report that an answer of an office by e-mail did

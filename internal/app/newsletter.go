@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"poststelle/internal/inbound"
 	"poststelle/internal/mail"
 	"poststelle/internal/newsletter"
 	"poststelle/internal/vault"
@@ -21,4 +22,22 @@ func (a *App) openNewsletter(ctx context.Context, sender mail.Sender, notifier s
 		MailFrom: a.MailFrom, BaseURL: a.baseURL, Now: a.Now, Log: a.Log,
 	})
 	return a.Newsletter.Prepare(ctx)
+}
+
+// newsletterMail asks the newsletter about a mail to a tenant: a wish to leave,
+// or the report of an issue that did not arrive.
+func (a *App) newsletterMail(ctx context.Context, m inbound.Mail) (bool, *mail.Message, error) {
+	in := newsletter.Incoming{From: m.From.Address, Aligned: m.Check.Trusted(), Subject: m.Subject}
+	if m.Report != nil {
+		if !m.Report.Failed() {
+			return false, nil, nil
+		}
+		in.FailedID = m.Report.OriginalID
+		for _, r := range m.Report.Recipients {
+			if r.Action == "failed" {
+				in.Status = r.Status
+			}
+		}
+	}
+	return a.Newsletter.FromMail(ctx, m.Tenant.ID, in)
 }

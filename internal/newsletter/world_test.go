@@ -235,13 +235,18 @@ func (w *world) editor(of string, role account.Role) *webtest.Client {
 	_, err := w.Accounts.AddStaff(w.t.Context(), n)
 	w.must(err)
 	c := w.browser(of)
+	w.signIn(c, login)
+	return c
+}
+
+func (w *world) signIn(c *webtest.Client, login string) {
+	w.t.Helper()
 	c.NoFollow = true
-	p := c.Get("/amt/anmelden").Want(200).Form("form[action=/amt/anmelden]").Set("login", login).Set("password", n.Password).Submit()
+	p := c.Get("/amt/anmelden").Want(200).Form("form[action=/amt/anmelden]").Set("login", login).Set("password", vaulttest.Password(login)).Submit()
 	if p.Status != http.StatusSeeOther {
 		w.t.Fatalf("sign-in of %s: %d", login, p.Status)
 	}
 	c.NoFollow = false
-	return c
 }
 
 // draft writes an issue at the desk and returns its path.
