@@ -157,6 +157,14 @@ function shapeOf(html, route) {
 }
 
 const examined = new Set(); // shapes that axe has seen in this run
+const given = new Map(); // origin -> lines of the Set-Cookie headers of this run
+
+/** The cookies that browsers were given by a tenant in all journeys so far: [{name, value, attributes}]. */
+export const givenCookies = (tenant) => [...given.get(new URL(tenant.url).port + tenant.id) ?? []].map((line) => {
+  const [pair, ...attributes] = line.split(/;\s*/);
+  const at = pair.indexOf('=');
+  return { name: pair.slice(0, at), value: pair.slice(at + 1), attributes };
+});
 
 /** One person with a browser profile of their own. */
 async function visitor(browser, info, tmp, { js = true, cookies = true, lang = 'de', tenant = info.tenants[0], width = 1280, dark = false, name = '' } = {}) {
@@ -184,6 +192,11 @@ async function visitor(browser, info, tmp, { js = true, cookies = true, lang = '
     if (/^https?:$/.test(url.protocol) && url.origin !== base.origin) problems.push(`request to another origin: ${url.origin}`);
   });
   page.on('response', (r) => {
+    r.headersArray().then((all) => {
+      const key = base.port + tenant.id;
+      if (!given.has(key)) given.set(key, new Set());
+      for (const h of all) if (h.name.toLowerCase() === 'set-cookie') for (const line of h.value.split('\n')) given.get(key).add(line);
+    }, () => {}); // the page was closed while the answer came
     if (r.status() >= 400 && !expected.has(r.status())) problems.push(`${r.status()} ${r.request().method()} ${new URL(r.url()).pathname}`);
   });
 

@@ -2,6 +2,7 @@
 import { after, before } from 'node:test';
 import { accounts } from './account.mjs';
 import { assistant } from './assistant.mjs';
+import { cookieTable } from './cookies.mjs';
 import { display } from './display.mjs';
 import { start } from './harness.mjs';
 import { letters } from './letter.mjs';
@@ -21,3 +22,4 @@ staff(demo);
 personal(demo);
 accounts(demo);
 mailboxes(demo);
+cookieTable(demo); // last: it judges all that the others were given
