@@ -49,9 +49,14 @@ type commandLine struct {
 			On  moduleOn  `cmd:"" help:"Switch a module on."`
 			Off moduleOff `cmd:"" help:"Switch a module off."`
 		} `cmd:"" help:"Modules of the website."`
+		Networks struct {
+			Set  networksSet  `cmd:"" help:"Set the networks from which the members' area is reached."`
+			List networksList `cmd:"" help:"List them."`
+		} `cmd:"" help:"Networks of the members' area."`
 	} `cmd:"" help:"Authorities of the installation."`
 	Mailbox struct {
 		Add  mailboxAdd  `cmd:"" help:"Add a mailbox to an authority."`
+		Set  mailboxSet  `cmd:"" help:"Change after how many days closed matters are deleted."`
 		List mailboxList `cmd:"" help:"List mailboxes with their limits."`
 	} `cmd:"" help:"Mailboxes of the offices."`
 	Banner struct {

@@ -8,8 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -27,6 +29,8 @@ type demoCommand struct {
 	Addr string `help:"Address to listen on; port 0 picks a free one." default:"127.0.0.1:8080"`
 	Data string `help:"Directory to keep the data in; a temporary one that is removed at the end otherwise." placeholder:"DIR"`
 	JSON bool   `name:"json" help:"Print one JSON object with addresses and sign-ins as the first line."`
+
+	MembersNetworks []string `help:"Networks from which the operator's members' area is reached, to look at the refusal from elsewhere." default:"127.0.0.0/8,::1/128" placeholder:"CIDR"`
 }
 
 // Help shows examples below the flags.
@@ -143,6 +147,9 @@ func (c *demoCommand) open(ctx context.Context, data string, port int, clock *sh
 	}
 	clock.release()
 	if err == nil {
+		err = c.setNetworks(ctx, a)
+	}
+	if err == nil {
 		err = a.renewDay(ctx)
 	}
 	if err != nil {
@@ -150,6 +157,25 @@ func (c *demoCommand) open(ctx context.Context, data string, port int, clock *sh
 		return nil, nil, err
 	}
 	return a, staff, nil
+}
+
+// setNetworks opens the members' area of the operator to the networks of the
+// command line.
+func (c *demoCommand) setNetworks(ctx context.Context, a *App) error {
+	networks, err := parseNetworks(c.MembersNetworks)
+	if err != nil {
+		return err
+	}
+	for _, t := range a.Directory.All() {
+		if t.Kind == tenant.Operator && !sameNetworks(t.Networks, networks) {
+			err = errors.Join(err, a.SetNetworks(ctx, t.ID, networks))
+		}
+	}
+	return err
+}
+
+func sameNetworks(a, b []netip.Prefix) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(b, func(p netip.Prefix) bool { return !slices.Contains(a, p) })
 }
 
 // demoStaff lists who can sign in to a demonstration that was kept with --data.

@@ -95,6 +95,9 @@ func (a *App) AddTenants(ctx context.Context, list []tenant.Tenant) error {
 	for i := range list {
 		if len(list[i].Mailboxes) == 0 {
 			list[i].Mailboxes = []tenant.Mailbox{generalMailbox()}
+			if list[i].Kind == tenant.Operator {
+				list[i].Mailboxes = contactMailboxes()
+			}
 		}
 	}
 	specs := make([]vault.TenantSpec, len(list))
@@ -196,7 +199,11 @@ type mailboxAdd struct {
 	EmailReply     bool     `help:"Allow answers by plain e-mail, after a warning."`
 	SenderRequired bool     `help:"Ask for name and address of the sender."`
 	Fallback       bool     `help:"For people who do not know who is responsible."`
-	Topic          []string `help:"Subject area as id=name or id=name=English name. May be repeated." sep:"none"`
+
+	DeleteAfterDays int  `help:"Delete closed matters routinely after this many days; 0 never. The operator's mailboxes begin with 90, others with 0." default:"-1" placeholder:"DAYS"`
+	MembersOnly     bool `help:"Only for requests from the networks of the members' area."`
+
+	Topic []string `help:"Subject area as id=name or id=name=English name. May be repeated." sep:"none"`
 }
 
 // Help shows examples below the flags.
@@ -219,7 +226,13 @@ func (c *mailboxAdd) open(ctx context.Context, a *App, s Streams) error {
 		ID: tenant.MailboxID(c.ID), Tenant: t.ID, Department: c.Department, Name: c.Name, NameEN: c.NameEN, Duties: c.Duties,
 		DutiesEN: c.DutiesEN, ReplyDays: c.ReplyDays, FileKinds: c.FileKinds, MaxFile: int64(c.MaxFile) << 20,
 		MaxMessage: int64(c.MaxMessage) << 20, MaxFiles: c.MaxFiles, EmailReply: c.EmailReply, SenderRequired: c.SenderRequired,
-		Fallback: c.Fallback, Position: len(t.Mailboxes),
+		Fallback: c.Fallback, Position: len(t.Mailboxes), Retention: c.DeleteAfterDays, MembersOnly: c.MembersOnly,
+	}
+	if m.Retention == -1 {
+		m.Retention = 0
+		if t.Kind == tenant.Operator {
+			m.Retention = tenant.ContactRetention
+		}
 	}
 	var ids []string
 	for _, topic := range c.Topic {
@@ -239,6 +252,9 @@ func (c *mailboxAdd) open(ctx context.Context, a *App, s Streams) error {
 	}
 	if err := tenant.CheckMailbox(m); err != nil {
 		return err
+	}
+	if m.Retention > 0 && t.Kind == tenant.Authority && t.Profile == tenant.Vorlage {
+		return usage("--delete-after-days: an authority with the profile vorlage promises in its notice that nothing is deleted automatically (A47)")
 	}
 	err := a.Vault.CreateTenants(ctx, []vault.TenantSpec{{ID: c.Tenant, Operator: t.Kind == tenant.Operator, Mailboxes: []string{c.ID}}})
 	if err != nil {
@@ -269,13 +285,13 @@ func (c *mailboxList) open(_ context.Context, a *App, s Streams) error {
 		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
 	}
 	w := table(s.Out)
-	fmt.Fprintln(w, "TENANT\tMAILBOX\tREPLY DAYS\tFILE MB\tMESSAGE MB\tKINDS\tNAME")
+	fmt.Fprintln(w, "TENANT\tMAILBOX\tREPLY DAYS\tFILE MB\tMESSAGE MB\tCLOSED ARE DELETED\tKINDS\tNAME")
 	for _, t := range a.Directory.All() {
 		if c.Tenant != "" && string(t.ID) != c.Tenant {
 			continue
 		}
 		for _, m := range t.Mailboxes {
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", t.ID, m.ID, m.ReplyDays, m.MaxFile>>20, m.MaxMessage>>20,
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", t.ID, m.ID, m.ReplyDays, m.MaxFile>>20, m.MaxMessage>>20, retention(m.Retention),
 				strings.Join(m.FileKinds, ","), m.Name)
 		}
 	}

@@ -1,6 +1,8 @@
 package demo
 
 import (
+	"net/netip"
+
 	"poststelle/internal/account"
 	"poststelle/internal/tenant"
 )
@@ -38,15 +40,26 @@ func tenants() []tenant.Tenant {
 			Address: tenant.Address{
 				Street: "Am Rechenzentrum 3", Postcode: "79997", Place: "Musterlingen", Phone: "07997 5000", Email: "kontakt@kdvm.example",
 			},
-			Hosts: []string{"betreiber.localhost", "127.0.0.3"},
+			Hosts:    []string{"betreiber.localhost", "127.0.0.3"},
+			Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 			Mailboxes: []tenant.Mailbox{{
-				ID: "kontakt", Name: "Kontakt zum Betreiber", NameEN: "Contact the operator", Fallback: true, ReplyDays: 3,
-				Duties:   "Fragen zur Technik der Poststelle, zu Störungen und zur Barrierefreiheit",
-				DutiesEN: "Questions about how this service works, about faults and accessibility",
+				ID: "kontakt", Name: "Kontakt zum Betreiber", NameEN: "Contact the operator", Fallback: true, ReplyDays: 3, Position: 1,
+				Retention: tenant.ContactRetention,
+				Duties:    "Fragen zur Technik der Poststelle, zu Störungen und zur Barrierefreiheit",
+				DutiesEN:  "Questions about how this service works, about faults and accessibility",
 				Topics: []tenant.Topic{
 					{ID: "technik", Name: "Technische Frage oder Störung", NameEN: "Technical question or fault"},
 					{ID: "barriere", Name: "Barriere melden", NameEN: "Report a barrier"},
 					{ID: "anschluss", Name: "Anschluss einer Behörde", NameEN: "Connecting an authority"},
+				},
+			}, {
+				ID: "datenschutz-extern", Name: "Externer Datenschutzservice", NameEN: "External data protection service",
+				MembersOnly: true, Retention: tenant.ContactRetention, ReplyDays: 5, Position: 2,
+				Duties:   "Anfragen von Behörden zur Betreuung durch einen externen Datenschutzbeauftragten",
+				DutiesEN: "Requests of authorities for an external data protection officer",
+				Topics: []tenant.Topic{
+					{ID: "angebot", Name: "Angebot und Vertrag", NameEN: "Offer and contract"},
+					{ID: "beratung", Name: "Beratung in einer laufenden Sache", NameEN: "Advice in a current matter"},
 				},
 			}},
 		},
@@ -229,7 +242,7 @@ func staff() []hired {
 		},
 		{
 			of: betreiber, login: "t.lindner", name: "Tobias Lindner", mail: "t.lindner@kdvm.example", role: account.Lead,
-			boxes: []tenant.MailboxID{"kontakt"},
+			boxes: []tenant.MailboxID{"kontakt", "datenschutz-extern"},
 		},
 		{of: betreiber, login: "f.winter", name: "Frieda Winter", mail: "f.winter@kdvm.example", role: account.Editor},
 		{of: betreiber, login: "g.roth", name: "Gregor Roth", mail: "g.roth@kdvm.example", role: account.DPO},

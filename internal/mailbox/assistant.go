@@ -152,6 +152,9 @@ func (d draft) reachProblems(box tenant.Mailbox) (wrong []fault.Field) {
 		wrong = append(wrong, fault.FieldsOf(err)...)
 	}
 	needed := box.SenderRequired || way == replyLetter
+	if box.MembersOnly && d.Values["name"] == "" && !needed {
+		wrong = append(wrong, fault.Field{Name: "name", Key: "mailbox.error.name.authority"})
+	}
 	for _, f := range []struct {
 		name, empty, long string
 		most              int

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -168,6 +169,7 @@ func (s *Service) TakeMail(ctx context.Context, t *tenant.Tenant, m Mailed) (id 
 // fallbackOf returns the mailbox for mail: that for people who are unsure, or
 // the first where no mailbox is marked so.
 func fallbackOf(t *tenant.Tenant) (tenant.Mailbox, bool) {
+	t = t.SeenFrom(netip.Addr{}) // a mail comes from outside the members' area
 	if box, ok := t.FallbackMailbox(); ok {
 		return box, true
 	}

@@ -33,6 +33,18 @@ func (s *Service) tenantOf(r *http.Request) (*tenant.Tenant, error) {
 	return t, nil
 }
 
+// visited is tenantOf as the visitor may know it: outside the networks of the
+// members' area without its mailboxes. All pages of the assistant ask it, in
+// each step and when a letter is sent, so that a letter to such a mailbox can
+// neither be begun nor finished outside.
+func (s *Service) visited(r *http.Request) (*tenant.Tenant, error) {
+	t, err := s.tenantOf(r)
+	if err != nil {
+		return nil, err
+	}
+	return t.SeenFrom(web.ClientIP(r.Context())), nil
+}
+
 // severity is the level at which a failure of a request is logged. Who goes away
 // in the middle makes it fail, and that is nobody's mistake here.
 func severity(r *http.Request) slog.Level {

@@ -35,7 +35,7 @@ func (s *Service) citizenRoutes(all *web.Router) {
 
 // getStart shows the offices of an authority, or the finder of the operator.
 func (s *Service) getStart(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.tenantOf(r)
+	t, err := s.visited(r)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *Service) getStart(w http.ResponseWriter, r *http.Request) error {
 // form is shown: who comes back without it refuses cookies. The letter itself is
 // only drawn a name; nothing is kept of who looks and goes away.
 func (s *Service) getBegin(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.tenantOf(r)
+	t, err := s.visited(r)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (s *Service) getStep(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t, err := s.tenantOf(r)
+	t, err := s.visited(r)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (s *Service) postStep(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || n == stepFiles || n == stepCheck {
 		return fault.NotFound
 	}
-	t, err := s.tenantOf(r)
+	t, err := s.visited(r)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (s *Service) addUploads(r *http.Request, id string, files []upload, change 
 // postFiles takes files, removes one, and goes on or back. Both the button
 // beside the field and the one that goes on upload what was chosen.
 func (s *Service) postFiles(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.tenantOf(r)
+	t, err := s.visited(r)
 	if err != nil {
 		return err
 	}

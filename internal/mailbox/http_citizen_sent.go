@@ -19,7 +19,7 @@ import (
 // whatever happened to the session in between, there is one letter and one
 // code: both follow from the token.
 func (s *Service) postSend(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.tenantOf(r)
+	t, err := s.visited(r)
 	if err != nil {
 		return err
 	}

@@ -68,10 +68,10 @@ type stepView struct {
 	Groups  []groupView
 	// Account says that the writer is signed in; Saved what was saved of the
 	// draft, and JustSaved that it was this moment.
-	Account   bool
-	Saved     *saved
+	Account bool
+	Saved   *saved
 	// Rule says what becomes of the letter.
-	Rule string
+	Rule      string
 	JustSaved bool
 }
 
@@ -212,6 +212,10 @@ func matterOf(r *http.Request, in stepInput, box tenant.Mailbox) matterView {
 		v.Address.Hint = i18n.T(ctx, "mailbox.step3.address.required")
 		v.Reply.Help.Text = i18n.T(ctx, "mailbox.step3.reply.required.text")
 	}
+	if box.MembersOnly {
+		v.Name.Label, v.Name.Optional, v.Name.Autocomplete = i18n.T(ctx, "mailbox.field.authority"), false, "organization"
+		v.Name.Hint = i18n.T(ctx, "mailbox.step3.authority.hint")
+	}
 	for _, f := range []struct {
 		name       string
 		value, err *string
@@ -303,7 +307,11 @@ func checkGroups(ctx context.Context, t *tenant.Tenant, d draft, lang string) []
 		if text == "" {
 			text = i18n.T(ctx, "mailbox.step5.none")
 		}
-		matter.Rows = append(matter.Rows, ui.Pair{Key: fieldLabel(ctx, f[0]), Node: ui.SafeLines(text)})
+		label := fieldLabel(ctx, f[0])
+		if f[0] == "name" && l.Mailbox.MembersOnly {
+			label = i18n.T(ctx, "mailbox.field.authority")
+		}
+		matter.Rows = append(matter.Rows, ui.Pair{Key: label, Node: ui.SafeLines(text)})
 	}
 	files := group(stepFiles, i18n.T(ctx, "mailbox.step5.change.files"))
 	files.Files = uploadsOf(ctx, d.Files, false)

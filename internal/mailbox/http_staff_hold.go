@@ -14,7 +14,9 @@ import (
 )
 
 // norms are legal bases that the form of an exception offers.
-func norms() []string { return []string{"§ 147 AO", "§ 257 HGB", "§ 3 LArchG BW", "Art. 17 Abs. 3 DSGVO"} }
+func norms() []string {
+	return []string{"§ 147 AO", "§ 257 HGB", "§ 3 LArchG BW", "Art. 17 Abs. 3 DSGVO"}
+}
 
 // staffText says to the office what becomes of a thread.
 func (f fate) staffText(ctx context.Context, registered bool) (out []string) {

@@ -246,7 +246,9 @@ var aNorm = regexp.MustCompile(`(§|\bArt\.?|\bArtikel)\s*\d`)
 func checkException(norm, until string, now time.Time) (exception, fieldErrors) {
 	e := exception{Norm: strings.Join(strings.Fields(norm), " ")}
 	var wrong fieldErrors
-	add := func(name, key string, args ...any) { wrong = append(wrong, fault.Field{Name: name, Key: key, Args: args}) }
+	add := func(name, key string, args ...any) {
+		wrong = append(wrong, fault.Field{Name: name, Key: key, Args: args})
+	}
 	switch {
 	case utf8.RuneCountInString(e.Norm) > maxNorm:
 		add("norm", "mailbox.error.except.long", "n", maxNorm)

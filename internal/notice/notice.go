@@ -80,6 +80,7 @@ func (n *Notice) Routes(all *web.Router) {
 	rt.Handle("GET /nutzungsbedingungen", n.getTerms)
 	rt.Handle("GET /zugang", n.getWays)
 	rt.Handle("GET /kontakt", n.getContact)
+	all.For(n.membersRule()).Handle("GET /mitglieder", n.getMembers)
 	rt.Handle("GET /.well-known/security.txt", n.getSecurity)
 }
 

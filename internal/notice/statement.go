@@ -22,21 +22,22 @@ type activity struct {
 // statement is the privacy notice of a tenant.
 func (n *Notice) statement(ctx context.Context, t *tenant.Tenant, https bool) document {
 	public, staff := n.activities(t)
-	profile := personal.Profile(t.Profile)
 	d := document{title: i18n.T(ctx, "notice.privacy.title"), lead: i18n.T(ctx, "notice.privacy.lead")}
 	d.with(n.responsible(ctx, t))
 	general := []block{say(i18n.T(ctx, "notice.privacy.lawful")), say(i18n.T(ctx, "notice.privacy.nodecision"))}
 	if special(public) {
 		general = append(general, say(i18n.T(ctx, "notice.privacy.special")))
 	}
-	d.with(chapter{"daten", i18n.T(ctx, "notice.privacy.data"), append(general, n.describe(ctx, public, profile, personal.Staff)...)})
+	d.with(chapter{"daten", i18n.T(ctx, "notice.privacy.data"), append(general, n.describe(ctx, t, public, personal.Staff)...)})
+	d.with(contactChapter(ctx, t))
+	d.with(membersChapter(ctx, t))
 	d.with(n.recipients(ctx, t))
 	d.with(n.cookieChapter(ctx, t, https))
 	d.with(n.rightsChapter(ctx, t, public))
 	d.with(objection(ctx, t, public))
 	d.with(complaint(ctx))
 	d.with(security(ctx, t, https))
-	d.with(chapter{"beschaeftigte", i18n.T(ctx, "notice.privacy.staff"), n.describe(ctx, staff, profile, "")})
+	d.with(chapter{"beschaeftigte", i18n.T(ctx, "notice.privacy.staff"), n.describe(ctx, t, staff, "")})
 	return d
 }
 
@@ -104,7 +105,8 @@ func special(all []activity) bool {
 
 // describe says of each activity what Art. 13 asks for. Reasons to keep data
 // from a person of the role except are not named.
-func (n *Notice) describe(ctx context.Context, all []activity, p personal.Profile, except personal.Role) []block {
+func (n *Notice) describe(ctx context.Context, t *tenant.Tenant, all []activity, except personal.Role) []block {
+	p := personal.Profile(t.Profile)
 	var out []block
 	for _, a := range all {
 		var bases, reasons, fields []string
@@ -128,7 +130,7 @@ func (n *Notice) describe(ctx context.Context, all []activity, p personal.Profil
 				}
 			}
 		}
-		facts := append(n.purposes(ctx, a),
+		facts := append(n.purposes(ctx, t, a),
 			fact{i18n.T(ctx, "notice.fact.data"), append(fields, data(ctx, clear)...)},
 			fact{i18n.T(ctx, "notice.fact.sealed"), data(ctx, sealed)},
 			fact{i18n.T(ctx, "notice.fact.basis"), bases},
@@ -144,10 +146,10 @@ func (n *Notice) describe(ctx context.Context, all []activity, p personal.Profil
 
 // purposes says what an activity is for and how long data stays: together,
 // where different purposes have different periods.
-func (n *Notice) purposes(ctx context.Context, a activity) []fact {
+func (n *Notice) purposes(ctx context.Context, t *tenant.Tenant, a activity) []fact {
 	var purposes, periods, lines []string
 	for _, s := range a.stores {
-		purpose, period := i18n.T(ctx, s.Purpose), n.period(ctx, s)
+		purpose, period := i18n.T(ctx, s.Purpose), n.period(ctx, t, s)
 		purposes, periods = append(purposes, purpose), append(periods, period)
 		lines = append(lines, i18n.T(ctx, "notice.fact.line", "purpose", purpose, "period", period))
 	}
@@ -178,8 +180,11 @@ const (
 	year = 365 * day
 )
 
+// letters is the store whose period is the rule of each mailbox.
+const letters = "mailbox_threads"
+
 // period says how long a store keeps its data.
-func (n *Notice) period(ctx context.Context, s personal.Store) string {
+func (n *Notice) period(ctx context.Context, t *tenant.Tenant, s personal.Store) string {
 	r := s.Retention
 	switch {
 	case r.Period >= year && r.Period%year == 0:
@@ -188,6 +193,8 @@ func (n *Notice) period(ctx context.Context, s personal.Store) string {
 		return i18n.T(ctx, "notice.period.days", "n", int(r.Period/day))
 	case r.Criterion != "":
 		return i18n.T(ctx, r.Criterion)
+	case s.Name == letters:
+		return rules(ctx, t)
 	case r.HumanDecides != "":
 		return i18n.T(ctx, r.HumanDecides)
 	case r.Session:
@@ -196,7 +203,7 @@ func (n *Notice) period(ctx context.Context, s personal.Store) string {
 	for _, d := range n.Declarations {
 		for _, parent := range d.Stores {
 			if r.With != "" && parent.Name == r.With && parent.Retention.With != s.Name {
-				return n.period(ctx, parent)
+				return n.period(ctx, t, parent)
 			}
 		}
 	}

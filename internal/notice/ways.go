@@ -3,6 +3,7 @@ package notice
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -22,18 +23,24 @@ func (n *Notice) getWays(w http.ResponseWriter, r *http.Request) error {
 }
 
 // getContact leads to the assistant with the mailbox for everybody chosen, and
-// to the imprint where there is no mailbox.
+// to the imprint where there is no mailbox. The operator's says first what
+// happens with a message (B12, B70 to B74).
 func (n *Notice) getContact(w http.ResponseWriter, r *http.Request) error {
 	t, err := n.tenantOf(r)
 	if err != nil {
 		return err
 	}
+	t = t.SeenFrom(netip.Addr{}) // the members' area has an entry of its own
 	if len(t.Mailboxes) == 0 {
 		return web.Redirect(w, r, "/impressum")
 	}
 	box, ok := t.FallbackMailbox()
 	if !ok {
 		box = t.Mailboxes[0]
+	}
+	if t.Kind == tenant.Operator {
+		d := contactPage(r.Context(), t, box)
+		return web.Render(w, r, http.StatusOK, web.View{Title: d.title, Body: entry(d, writeTo(r.Context(), box)), Section: "write"})
 	}
 	return web.Redirect(w, r, "/nachricht?amt="+url.QueryEscape(string(box.ID)))
 }

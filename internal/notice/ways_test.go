@@ -73,7 +73,25 @@ func TestContact(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Host = operator
-	if p := s.Get("/en/kontakt").Want(http.StatusSeeOther); p.Header.Get("Location") != "/en/nachricht?amt=kontakt" {
-		t.Errorf("/en/kontakt of the operator leads to %q", p.Header.Get("Location"))
+	p := s.Get("/en/kontakt").Want(http.StatusOK)
+	if got := p.Attr("main a.kern-btn", "href"); got != "/en/nachricht?amt=kontakt" {
+		t.Errorf("/en/kontakt of the operator leads to %q", got)
+	}
+	for _, want := range []string{"We deal with your request", "Article 6(1)(b)", "Nothing is deleted automatically"} {
+		if !p.Contains(want) {
+			t.Errorf("/en/kontakt does not say %q before sending:\n%s", want, p.Text("main"))
+		}
+	}
+	if err := tenant.SetRetention(t.Context(), s.db, "betreiber", "kontakt", 90); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.dir.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/kontakt", "/datenschutz?kapitel=alle"} {
+		p := s.Get(path).Want(http.StatusOK)
+		if !p.Contains("90 Tage danach löschen wir die Nachricht routinemäßig") || p.Contains("Nichts wird automatisch gelöscht") {
+			t.Errorf("%s does not follow the rule of the mailbox", path)
+		}
 	}
 }
