@@ -219,7 +219,8 @@ func (v *Vault) loginOf(ctx context.Context, tenant, person string) (string, err
 }
 
 // SetPassword replaces a person's password and ends their other sessions. token is that of the person, of an administrator or of
-// the console.
+// the console. Set by somebody else, it takes the person's passkeys, and with Config.FourEyes all they may read until a second person
+// has confirmed it anew: see Proposals.
 func (v *Vault) SetPassword(ctx context.Context, token, tenant, person, password string) error {
 	g, err := v.own(token, tenant, person)
 	if err != nil {
@@ -243,12 +244,16 @@ func (v *Vault) SetPassword(ctx context.Context, token, tenant, person, password
 		if err := updatePassword(ctx, tx, tenant, person, v.keys.seal(phc, "password", tenant, person)); err != nil {
 			return err
 		}
+		if err := v.renewed(ctx, tx, g, tenant, person); err != nil {
+			return err
+		}
 		tx.AfterCommit(func() { v.grants.endPerson(tenant, person, token) })
 		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionPassword, object: person, items: 1})
 	})
 }
 
-// RenewSecondFactor draws a new TOTP seed for a person and demands it from now on; their other sessions end.
+// RenewSecondFactor draws a new TOTP seed for a person and demands it from now on; their other sessions end. By somebody else it has the
+// consequences of SetPassword.
 func (v *Vault) RenewSecondFactor(ctx context.Context, token, tenant, person string) (Enrolment, error) {
 	g, err := v.own(token, tenant, person)
 	if err != nil {
@@ -265,10 +270,8 @@ func (v *Vault) RenewSecondFactor(ctx context.Context, token, tenant, person str
 		if err != nil {
 			return err
 		}
-		if g.person != person { // somebody else acts because a device was lost: it may have held passkeys too
-			if err := dropPasskeys(ctx, tx, staffOwner(tenant, person)); err != nil {
-				return err
-			}
+		if err := v.renewed(ctx, tx, g, tenant, person); err != nil {
+			return err
 		}
 		login, err := v.keys.open(sealed, "login", tenant, person)
 		if err != nil {

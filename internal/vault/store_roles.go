@@ -25,6 +25,22 @@ func selectMemberships(ctx context.Context, tx *db.Tx, tenant, person string) ([
 		order by mailbox`, tenant, person)
 }
 
+// selectAllOf lists the mailboxes of all memberships of a person, proposed ones too.
+func selectAllOf(ctx context.Context, tx *db.Tx, tenant, person string) ([]string, error) {
+	return db.Collect(ctx, tx, scanText, `
+		select mailbox from vault_members
+		where tenant = $1 and person = $2
+		order by mailbox`, tenant, person)
+}
+
+// reopenMember makes a membership a proposal.
+func reopenMember(ctx context.Context, tx *db.Tx, tenant, person, mailbox, by string) error {
+	_, err := tx.Exec(ctx, `
+		update vault_members set proposed_by = $4, confirmed_by = '', created_at = $5
+		where tenant = $1 and person = $2 and mailbox = $3`, tenant, person, mailbox, by, db.Millis(tx.Now))
+	return err
+}
+
 func countAdmins(ctx context.Context, tx *db.Tx, tenant string) (n int, err error) {
 	err = tx.QueryRow(ctx, `select count(*) from vault_staff where tenant = $1 and active and role = 'admin'`, tenant).Scan(&n)
 	return n, err
