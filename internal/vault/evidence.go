@@ -36,8 +36,9 @@ type EvidenceService interface {
 	// EvidenceRequests lists the open requests, oldest first, for editors, data protection officers and administrators.
 	EvidenceRequests(ctx context.Context, token, tenant string) ([]EvidenceRequest, error)
 	// GrantEvidence lets a data protection officer or an administrator who did not ask open the box of a request's object, sealed on
-	// day with SealEvidence. It is audited before anything is opened and works once. fault.NotFound when the request lapsed or the
-	// day's key is destroyed, fault.Denied for the person who asked, fault.Invalid for a box of another object or a forged one.
+	// day with SealEvidence. It is audited before anything is handed out and works once; what does not open leaves the request as it
+	// is. fault.NotFound when the request lapsed or the day's key is destroyed, fault.Denied for the person who asked, fault.Invalid for
+	// a box of another object or a forged one.
 	GrantEvidence(ctx context.Context, token, tenant, request, day string, box []byte) ([]byte, error)
 	// RefuseEvidence ends a request without opening anything; whoever asked may withdraw it so.
 	RefuseEvidence(ctx context.Context, token, tenant, request string) error
@@ -170,34 +171,61 @@ func (v *Vault) GrantEvidence(ctx context.Context, token, tenant, request, day s
 		return nil, fmt.Errorf("vault: grant evidence: %w", err)
 	}
 	var r evidenceRow
-	err = v.update(ctx, "grant evidence", func(tx *db.Tx) error {
-		if err := evidencePerson(ctx, tx, g, RoleDPO, RoleAdmin); err != nil {
-			return err
-		}
-		var err error
-		if r, err = takeEvidence(ctx, tx, tenant, request); err != nil {
-			return err
-		}
-		if same, err := sameHand(ctx, tx, tenant, r.By, g.person); err != nil {
-			return err
-		} else if same {
-			return fmt.Errorf("asked by the same hand: %w", fault.Denied)
-		}
-		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionEvidenceGrant, object: r.Object, items: 1, purpose: r.Ground})
+	err = v.view(ctx, "grant evidence", func(tx *db.Tx) (err error) {
+		r, err = grantable(ctx, tx, g, request)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	// A wrong day or box must not use up what two persons have agreed on. What opens leaves this function after the audit only.
+	plain, err := v.openEvidence(ctx, tenant, r.Object, day, box)
+	if err != nil {
+		return nil, fmt.Errorf("vault: grant evidence: %w", err)
+	}
+	err = v.update(ctx, "grant evidence", func(tx *db.Tx) error {
+		if _, err := grantable(ctx, tx, g, request); err != nil {
+			return err
+		}
+		if _, err := takeEvidence(ctx, tx, tenant, request); err != nil {
+			return err
+		}
+		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionEvidenceGrant, object: r.Object, items: 1, purpose: r.Ground})
+	})
+	if err != nil {
+		clear(plain)
+		return nil, err
+	}
+	return plain, nil
+}
+
+// grantable reads a request that the person may grant.
+func grantable(ctx context.Context, tx *db.Tx, g *grant, request string) (evidenceRow, error) {
+	if err := evidencePerson(ctx, tx, g, RoleDPO, RoleAdmin); err != nil {
+		return evidenceRow{}, err
+	}
+	r, err := selectEvidenceOne(ctx, tx, g.tenant, request)
+	if err != nil {
+		return r, err
+	}
+	same, err := sameHand(ctx, tx, g.tenant, r.By, g.person)
+	if err == nil && same {
+		err = fmt.Errorf("asked by the same hand: %w", fault.Denied)
+	}
+	return r, err
+}
+
+func (v *Vault) openEvidence(ctx context.Context, tenant, object, day string, box []byte) ([]byte, error) {
 	if !validDay(day) {
-		return nil, fmt.Errorf("vault: grant evidence: day: %w", fault.Invalid)
+		return nil, fmt.Errorf("day: %w", fault.Invalid)
 	}
 	private, err := v.openDay(ctx, purposeEvidence, day)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := private.OpenBox(box, evidenceAD(tenant, r.Object))
+	plain, err := private.OpenBox(box, evidenceAD(tenant, object))
 	if err != nil {
-		return nil, fmt.Errorf("vault: grant evidence: box: %w", fault.Invalid)
+		return nil, fmt.Errorf("box: %w", fault.Invalid)
 	}
 	return plain, nil
 }
@@ -254,11 +282,15 @@ func insertEvidence(ctx context.Context, tx *db.Tx, tenant, id, object, ground s
 	return err
 }
 
-// takeEvidence returns an open request and removes it, so that it is decided once.
-func takeEvidence(ctx context.Context, tx *db.Tx, tenant, id string) (evidenceRow, error) {
-	r, err := scanEvidence(tx.QueryRow(ctx, `
+func selectEvidenceOne(ctx context.Context, tx *db.Tx, tenant, id string) (evidenceRow, error) {
+	return scanEvidence(tx.QueryRow(ctx, `
 		select id, object, ground, reason_sealed, asked_by, created_at from vault_evidence
 		where tenant = $1 and id = $2 and created_at > $3`, tenant, id, db.Millis(tx.Now.Add(-evidenceWait))))
+}
+
+// takeEvidence returns an open request and removes it, so that it is decided once.
+func takeEvidence(ctx context.Context, tx *db.Tx, tenant, id string) (evidenceRow, error) {
+	r, err := selectEvidenceOne(ctx, tx, tenant, id)
 	if err != nil {
 		return r, err
 	}

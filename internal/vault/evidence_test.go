@@ -136,6 +136,26 @@ func TestEvidence_Rules(t *testing.T) {
 	e.wantGrant(e.dpo, lapsed, fault.NotFound)
 }
 
+// TestEvidence_NotUsedUp: a request outlives a wrong day, the box of another object and a forged one.
+func TestEvidence_NotUsedUp(t *testing.T) {
+	e := newEvidence(t)
+	r := e.ask(e.editor, "kommentar")
+	forged := bytes.Clone(e.box)
+	forged[len(forged)-1] ^= 1
+	for name, c := range map[string]struct {
+		day string
+		box []byte
+	}{"no day": {"gestern", e.box}, "another day": {"2020-01-01", e.box}, "forged": {e.day, forged}, "nothing": {e.day, nil}} {
+		if plain, err := e.GrantEvidence(t.Context(), e.dpo.Token, town, r, c.day, c.box); err == nil {
+			t.Errorf("%s: %q", name, plain)
+		}
+	}
+	if plain := got(e.GrantEvidence(t.Context(), e.dpo.Token, town, r, e.day, e.box))(t); string(plain) != "203.0.113.7" {
+		t.Errorf("opened %q", plain)
+	}
+	e.wantGrant(e.dpo, r, fault.NotFound)
+}
+
 func TestEvidence_KeyDestroyed(t *testing.T) {
 	e := newEvidence(t)
 	e.clock.add(90*day + 12*time.Hour)
