@@ -26,7 +26,7 @@ func (v *Vault) Recover(ctx context.Context, r Recovery) (request string, err er
 		return "", fmt.Errorf("vault: recover: %w", err)
 	}
 	row := v.request(requestRecover, r.Realm, r.Tenant, r.Mail, r.Lang)
-	return row.id, v.putWish(ctx, "recover", row)
+	return row.id, v.putWish(ctx, "recover", r.Origin, row)
 }
 
 // RecoverSet takes the new password and begins the wait of 72 hours, at the end of which RecoverFinish installs it; request is for

@@ -35,9 +35,11 @@ const (
 	waitTime    = 72 * time.Hour
 	waitLate    = 7 * 24 * time.Hour // how late the job may come that ends a wait
 
-	// maxMails is how many mails of one kind a day anybody can cause to one address: of each kind, so that who registers with the
-	// address of somebody else does not keep them from a recovery. Notices about what has happened are not counted.
+	// maxMails is how many mails of one kind a day one network, or one account, can cause to one address: of each kind, so that who
+	// registers with the address of somebody else does not keep them from a recovery. Notices about what has happened are not counted.
 	maxMails = 3
+	// mostMails is how many all networks together can, so that a stranger alone cannot use up what the owner of an address needs.
+	mostMails = 10
 	// maxAddresses is how many new addresses a day one account can have written to.
 	maxAddresses = 10
 
@@ -100,15 +102,16 @@ func checkWish(realm, tenant, lang string) error {
 	return nil
 }
 
-// putWish stores a request that anybody may make. An address that has had its mails of the day gets no further one, and the row is
-// not needed then; the answer is the same.
-func (v *Vault) putWish(ctx context.Context, op string, r requestRow) error {
+// putWish stores a request that anybody may make. An address that has had its mails of the day, from this origin or from all, gets no
+// further one, and the row is not needed then; answer and work are the same. What an origin has caused is known in memory only.
+func (v *Vault) putWish(ctx context.Context, op, origin string, r requestRow) error {
+	within := v.slow.today(slowKey("mails."+r.kind, r.mailKey, origin), maxMails)
 	return v.update(ctx, op, func(tx *db.Tx) error {
 		if err := tenantExists(ctx, tx, r.tenant); err != nil {
 			return err
 		}
 		n, err := countMails(ctx, tx, r.kind, r.realm, r.mailKey, tx.Now.Add(-24*time.Hour))
-		if err != nil || n >= maxMails {
+		if err != nil || n >= mostMails || !within {
 			return err
 		}
 		r.expires = tx.Now.Add(requestTime)
@@ -119,7 +122,7 @@ func (v *Vault) putWish(ctx context.Context, op string, r requestRow) error {
 // Register writes down the wish for an account. The request's id is for RequestMail, and for the session of the same browser, with
 // which ConfirmAccount needs no password. Fields of fault.Invalid: email, password. Nothing is looked up about the address, so known
 // and unknown ones are the same; a network that asks too often is slowed down (fault.TooMany), and an address gets at most three
-// mails of the kind a day, silently.
+// mails of the kind a day by one network, and ten in all, silently.
 func (v *Vault) Register(ctx context.Context, r Registration) (request string, err error) {
 	if v.closed.Load() {
 		return "", gone("register")
@@ -146,7 +149,7 @@ func (v *Vault) Register(ctx context.Context, r Registration) (request string, e
 	if row.secret, err = v.registration(ctx, r, row.id); err != nil {
 		return "", fmt.Errorf("vault: register: %w", err)
 	}
-	return row.id, v.putWish(ctx, "register", row)
+	return row.id, v.putWish(ctx, "register", r.Origin, row)
 }
 
 // registration seals the verifiers of a registration.

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"cmp"
+	"slices"
 	"sync"
 	"time"
 )
@@ -75,6 +76,8 @@ type slowdown struct {
 	line map[string]int // sign-ins that hold or await an argon2 slot, by origin
 	// known says when a login last came in from an origin.
 	known map[string]time.Time
+	// day holds when something was done in the last 24 hours.
+	day map[string][]time.Time
 }
 
 type failures struct {
@@ -90,6 +93,7 @@ func slowKey(kind string, account []byte, origin string) string {
 
 func (s *slowdown) init(now func() time.Time) {
 	s.now, s.all, s.line, s.known = now, map[string]*failures{}, map[string]int{}, map[string]time.Time{}
+	s.day = map[string][]time.Time{}
 }
 
 // succeeded forgets the failures of a login at an origin and remembers that it came in from there.
@@ -112,6 +116,23 @@ func (s *slowdown) familiar(login []byte, origin string) bool {
 	defer s.mu.Unlock()
 	at, ok := s.known[slowKey("login", login, origin)]
 	return ok && s.now().Sub(at) <= knownTTL
+}
+
+// today counts something that may be done so often in 24 hours; false when it may not any more.
+func (s *slowdown) today(key string, most int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	at := slices.DeleteFunc(s.day[key], func(at time.Time) bool { return now.Sub(at) >= 24*time.Hour })
+	if len(at) >= most {
+		s.day[key] = at
+		return false
+	}
+	if len(at) == 0 && len(s.day) >= slowLimit {
+		dropAny(s.day)
+	}
+	s.day[key] = append(at, now)
+	return true
 }
 
 // dropAny removes one entry: which one is random.
@@ -192,6 +213,11 @@ func (s *slowdown) sweep() {
 	for k, f := range s.all {
 		if now.Sub(f.last) > slowTTL {
 			delete(s.all, k)
+		}
+	}
+	for k, at := range s.day {
+		if now.Sub(at[len(at)-1]) >= 24*time.Hour {
+			delete(s.day, k)
 		}
 	}
 	for k, at := range s.known {
