@@ -2,7 +2,9 @@ package vault_test
 
 import (
 	"encoding/base32"
+	"errors"
 	"testing"
+	"time"
 
 	"poststelle/internal/fault"
 	"poststelle/internal/vault"
@@ -94,4 +96,32 @@ func TestRenew_Own(t *testing.T) {
 	if g := got(w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "bau", Password: renewed}))(t); len(g.Mailboxes) != 1 {
 		t.Errorf("an authority that begins: %v", g.Mailboxes)
 	}
+}
+
+// TestStaff_FreshProof: what gives access demands a proof of the last ten minutes; what takes it does not wait for one.
+func TestStaff_FreshProof(t *testing.T) {
+	c := newCouncil(t)
+	ctx, person := t.Context(), c.neu.Person
+	id := c.propose(c.second, person)
+	c.clock.add(11 * time.Minute)
+	_, add := c.AddStaff(ctx, c.admin.Token, vault.StaffSpec{Tenant: town, Login: "x", Password: renewed, Role: vault.RoleClerk})
+	_, factor := c.RenewSecondFactor(ctx, c.admin.Token, town, person)
+	_, own := c.RenewSecondFactor(ctx, c.admin.Token, town, c.admin.Person)
+	_, join := c.Join(ctx, c.admin.Token, town, person, "ordnungsamt")
+	for name, err := range map[string]error{
+		"add": add, "factor": factor, "own factor": own, "join": join,
+		"password":   c.SetPassword(ctx, c.admin.Token, town, person, renewed),
+		"role":       c.SetRole(ctx, c.admin.Token, town, person, vault.RoleLead),
+		"confirm":    c.confirm(c.admin, id),
+		"substitute": c.Substitute(ctx, c.admin.Token, town, c.bau.Person, person, c.clock.now().Add(day)),
+	} {
+		if !errors.Is(err, vault.ErrProve) {
+			t.Errorf("%s with an old proof = %v, want ErrProve", name, err)
+		}
+	}
+	must(t, c.ProvePassword(ctx, c.admin.Token, vaulttest.Password("chefin"), ""))
+	must(t, c.confirm(c.admin, id))
+	c.clock.add(11 * time.Minute)
+	must(t, c.Leave(ctx, c.admin.Token, town, person, "bauamt"))
+	must(t, c.DisableStaff(ctx, c.admin.Token, town, person))
 }

@@ -337,6 +337,7 @@ func TestSubstitute_Ends(t *testing.T) {
 	c.wantReads(c.ord, l, true)
 	// It is not handed on: who stands in for the deputy does not see the absent person's mailboxes.
 	must(t, c.Substitute(t.Context(), c.console, town, c.ord.Person, c.neu.Person, c.clock.now().Add(day)))
+	must(t, c.ProvePassword(t.Context(), c.second.Token, vaulttest.Password("zweite"), ""))
 	must(t, c.confirm(c.second, "substitute:"+c.ord.Person+":"+c.neu.Person))
 	c.wantReads(c.neu, c.stored(town, "ordnungsamt"), true)
 	c.wantReads(c.neu, l, false)

@@ -80,6 +80,15 @@ func (v *Vault) admin(token, tenant string) (*grant, error) {
 	return g, nil
 }
 
+// provedAdmin is admin for what gives access: it demands a fresh proof (ErrProve), so that an open screen is not enough.
+func (v *Vault) provedAdmin(token, tenant string) (*grant, error) {
+	g, err := v.admin(token, tenant)
+	if err == nil {
+		err = v.proved(g)
+	}
+	return g, err
+}
+
 // stillActive repeats in the transaction that the person behind the grant was not disabled meanwhile.
 func stillActive(ctx context.Context, tx *db.Tx, g *grant) error {
 	if g.service != "" {
@@ -125,10 +134,10 @@ func keepAdmin(ctx context.Context, tx *db.Tx, tenant string) error {
 	return err
 }
 
-// AddStaff creates a person. token is that of an administrator of the tenant or of the service "console". The login is unique in
+// AddStaff creates a person. token is that of an administrator of the tenant, with a fresh proof (ErrProve), or of the service "console". The login is unique in
 // the tenant without regard to case (fault.Conflict); fault.Invalid names the fields login, password, role.
 func (v *Vault) AddStaff(ctx context.Context, token string, s StaffSpec) (Enrolment, error) {
-	g, err := v.admin(token, s.Tenant)
+	g, err := v.provedAdmin(token, s.Tenant)
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("vault: add staff: %w", err)
 	}
@@ -218,11 +227,14 @@ func (v *Vault) loginOf(ctx context.Context, tenant, person string) (string, err
 	return string(login), err
 }
 
-// SetPassword replaces a person's password and ends their other sessions. token is that of the person, of an administrator or of
-// the console. Set by somebody else, it takes the person's passkeys, and with Config.FourEyes all they may read until a second person
+// SetPassword replaces a person's password and ends their other sessions. token is that of the person, of an administrator with a
+// fresh proof (ErrProve) or of the console. Set by somebody else, it takes the person's passkeys, and with Config.FourEyes all they may read until a second person
 // has confirmed it anew: see Proposals.
 func (v *Vault) SetPassword(ctx context.Context, token, tenant, person, password string) error {
 	g, err := v.own(token, tenant, person)
+	if err == nil && g.person != person {
+		err = v.proved(g)
+	}
 	if err != nil {
 		return fmt.Errorf("vault: set password of %s: %w", person, err)
 	}
@@ -252,10 +264,13 @@ func (v *Vault) SetPassword(ctx context.Context, token, tenant, person, password
 	})
 }
 
-// RenewSecondFactor draws a new TOTP seed for a person and demands it from now on; their other sessions end. By somebody else it has the
-// consequences of SetPassword.
+// RenewSecondFactor draws a new TOTP seed for a person and demands it from now on; their other sessions end. It demands a fresh
+// proof (ErrProve). By somebody else it has the consequences of SetPassword.
 func (v *Vault) RenewSecondFactor(ctx context.Context, token, tenant, person string) (Enrolment, error) {
 	g, err := v.own(token, tenant, person)
+	if err == nil {
+		err = v.proved(g)
+	}
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("vault: second factor of %s: %w", person, err)
 	}
@@ -315,12 +330,13 @@ func (v *Vault) DisableStaff(ctx context.Context, token, tenant, person string) 
 	})
 }
 
-// Join makes a person a member of a mailbox. token is that of an administrator, who can never join themselves, or of the console.
+// Join makes a person a member of a mailbox. token is that of an administrator with a fresh proof (ErrProve), who can never join
+// themselves, or of the console.
 // With Config.FourEyes it only proposes (active is false); a second person confirms (Confirm), or calls Join as administrator. The
 // console joins directly as long as fewer than two persons could confirm: so an authority begins. It is idempotent. Roles that see
 // no content are fault.Denied.
 func (v *Vault) Join(ctx context.Context, token, tenant, person, mailbox string) (active bool, err error) {
-	g, err := v.admin(token, tenant)
+	g, err := v.provedAdmin(token, tenant)
 	if err != nil {
 		return false, fmt.Errorf("vault: join %s: %w", mailbox, err)
 	}

@@ -83,10 +83,10 @@ const maxAuditRows = 200
 func proposalID(kind, person, object string) string { return kind + ":" + person + ":" + object }
 
 // SetRole gives a person another role and ends their sessions: it counts from the next call on. token is that of an administrator of
-// the tenant, who cannot change their own role (fault.Denied), or of the console. The last administrator stays one (fault.Conflict).
+// the tenant with a fresh proof (ErrProve), who cannot change their own role (fault.Denied), or of the console. The last administrator stays one (fault.Conflict).
 // In a role that sees no content the person loses their memberships and substitutions. fault.Invalid names the field role.
 func (v *Vault) SetRole(ctx context.Context, token, tenant, person, role string) error {
-	g, err := v.admin(token, tenant)
+	g, err := v.provedAdmin(token, tenant)
 	if err == nil && g.service == "" && g.person == person {
 		err = fmt.Errorf("nobody changes their own role: %w", fault.Denied)
 	}
@@ -281,10 +281,13 @@ func (v *Vault) console(token, tenant string) (*grant, error) {
 	return g, err
 }
 
-// Confirm puts a proposal in force, as the second person. Whether the caller may is decided on the rows, in the transaction:
+// Confirm puts a proposal in force, as the second person, with a fresh proof (ErrProve). Whether the caller may is decided on the rows, in the transaction:
 // fault.Denied otherwise. A proposal that is gone, or of which the caller may not know, is fault.NotFound.
 func (v *Vault) Confirm(ctx context.Context, token, tenant, proposal string) error {
 	g, err := v.person(token, tenant)
+	if err == nil {
+		err = v.proved(g)
+	}
 	if err != nil {
 		return fmt.Errorf("vault: confirm: %w", err)
 	}
@@ -375,10 +378,13 @@ func (v *Vault) Refuse(ctx context.Context, token, tenant, proposal string) erro
 }
 
 // Substitute proposes that deputy sees the mailboxes of person until a time, at most 92 days ahead. token is that of the person, of an
-// administrator who is not the deputy, or of the console. A second person confirms, always; a shorter time for a substitution in force
+// administrator who is not the deputy, with a fresh proof (ErrProve), or of the console. A second person confirms, always; a shorter time for a substitution in force
 // needs nobody. fault.Invalid names the fields deputy, until.
 func (v *Vault) Substitute(ctx context.Context, token, tenant, person, deputy string, until time.Time) error {
 	g, err := v.own(token, tenant, person)
+	if err == nil {
+		err = v.proved(g)
+	}
 	if err == nil && g.service == "" && g.person == deputy {
 		err = fmt.Errorf("nobody admits themselves: %w", fault.Denied)
 	}
