@@ -114,7 +114,7 @@ func Declarations() []personal.Declaration {
 	}
 	return []personal.Declaration{
 		ownData(), jobs.Personal(), journal.Personal(), blob.Personal(), mail.Personal(), vault.Personal(), web.Personal(cookies),
-		tenant.Personal(), account.Personal(), mailbox.Personal(), accesslog.Personal(), blog.Personal(),
+		tenant.Personal(), account.Personal(), mailbox.Personal(), inbound.Personal(), accesslog.Personal(), blog.Personal(),
 		newsletter.Personal(),
 	}
 }

@@ -53,6 +53,12 @@ type commandLine struct {
 			Set  networksSet  `cmd:"" help:"Set the networks from which the members' area is reached."`
 			List networksList `cmd:"" help:"List them."`
 		} `cmd:"" help:"Networks of the members' area."`
+
+		Mail struct {
+			Add    mailAdd    `cmd:"" help:"Publish an address: mail to it is taken in."`
+			List   mailList   `cmd:"" help:"List published addresses."`
+			Remove mailRemove `cmd:"" help:"Take an address back."`
+		} `cmd:"" help:"Addresses to which mail is taken in."`
 	} `cmd:"" help:"Authorities of the installation."`
 	Mailbox struct {
 		Add  mailboxAdd  `cmd:"" help:"Add a mailbox to an authority."`

@@ -16,6 +16,7 @@ import (
 	"poststelle/internal/blog"
 	"poststelle/internal/db"
 	"poststelle/internal/db/dbtest"
+	"poststelle/internal/inbound"
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
 	"poststelle/internal/mail"
@@ -48,6 +49,7 @@ var holders = []holder{
 	{pkg: "internal/mailbox", migrations: mailbox.Migrations, personal: mailbox.Personal},
 	{pkg: "internal/accesslog", personal: accesslog.Personal},
 	{pkg: "internal/newsletter", migrations: newsletter.Migrations, personal: newsletter.Personal},
+	{pkg: "internal/inbound", personal: inbound.Personal},
 	{pkg: "internal/vault", migrations: vault.Migrations, personal: vault.Personal, vault: true},
 }
 

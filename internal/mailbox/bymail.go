@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"poststelle/internal/blob"
@@ -181,7 +182,7 @@ func fallbackOf(t *tenant.Tenant) (tenant.Mailbox, bool) {
 
 func (m Mailed) facts() mailFacts {
 	return mailFacts{
-		Name: m.Name, Address: m.Address, ReplyTo: m.ReplyTo, To: m.To, MessageID: m.MessageID, Proof: m.Proof, SPF: m.SPF, DKIM: m.DKIM,
+		Name: visible(m.Name), Address: m.Address, ReplyTo: m.ReplyTo, To: m.To, MessageID: m.MessageID, Proof: m.Proof, SPF: m.SPF, DKIM: m.DKIM,
 		DMARC: m.DMARC, Machine: m.Machine, HTML: m.HTML, Partial: m.Partial, Encrypted: m.Encrypted,
 	}
 }
@@ -189,7 +190,7 @@ func (m Mailed) facts() mailFacts {
 // letter makes the letter of a mail, without its files. Its sender is the name
 // that the mail claims, or the address; an answer goes to the address.
 func (m Mailed) letter(box tenant.Mailbox, facts *mailFacts) letter {
-	l := letter{Mailbox: box, Reply: replyMail, Contact: contact{Email: m.Address, Name: m.Name, MailID: m.MessageID, MailTo: m.To}}
+	l := letter{Mailbox: box, Reply: replyMail, Contact: contact{Email: m.Address, Name: visible(m.Name), MailID: m.MessageID, MailTo: m.To}}
 	if l.Contact.Name == "" {
 		l.Contact.Name = m.Address
 	}
@@ -197,10 +198,22 @@ func (m Mailed) letter(box tenant.Mailbox, facts *mailFacts) letter {
 		l.Reply = replyNone
 	}
 	var cut bool
-	l.Subject, _ = cutText(m.Subject, maxMailSubject)
+	l.Subject, _ = cutText(visible(m.Subject), maxMailSubject)
 	l.Body, cut = cutText(m.Body, maxMailText)
 	facts.Cut = cut
 	return l
+}
+
+// visible takes out of one line what cannot be seen and changes how the rest is
+// read: control characters and those that turn the direction of writing. The
+// subject stands in titles of windows, where nothing marks them.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // cutText shortens s to at most n bytes of whole characters.

@@ -32,7 +32,7 @@ func mailOf(r *http.Request, t *tenant.Tenant, o opened) *mailView {
 		so  bool
 		key string
 	}{
-		{f.Machine, "mailbox.bymail.machine"}, {f.Encrypted, "mailbox.bymail.encrypted"}, {f.HTML, "mailbox.bymail.html"},
+		{f.Machine, "mailbox.bymail.machine"}, {f.Encrypted, "mailbox.bymail.encrypted"}, {f.HTML, "mailbox.bymail.markup"},
 		{f.Cut, "mailbox.bymail.cut"}, {f.Partial, "mailbox.bymail.partial"}, {noText(o), "mailbox.bymail.notext"},
 	} {
 		if n.so {
