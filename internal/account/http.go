@@ -147,7 +147,7 @@ func (a *Accounts) originOf(r *http.Request) string {
 // postSignOut ends the session whatever the vault says: its grant ends by
 // itself when nobody uses it.
 func (a *Accounts) postSignOut(w http.ResponseWriter, r *http.Request) error {
-	if s := web.SessionOf(r); s != nil {
+	if s := web.SessionToEnd(r); s != nil {
 		if token, ok := s.Get(grantKey); ok {
 			if err := a.Vault.EndGrant(r.Context(), string(token)); err != nil {
 				a.Log.WarnContext(r.Context(), "grant not ended at sign-out", "kind", fault.KindOf(err).Error())

@@ -179,7 +179,7 @@ func (a *Accounts) codeOver(w http.ResponseWriter, r *http.Request) error {
 // postCitizenSignOut ends the session and its grant, whatever the vault says: a
 // grant that nobody uses ends by itself.
 func (a *Accounts) postCitizenSignOut(w http.ResponseWriter, r *http.Request) error {
-	if s := web.SessionOf(r); s != nil {
+	if s := web.SessionToEnd(r); s != nil {
 		a.endGrants(r.Context(), s)
 		s.End(w)
 	}

@@ -33,18 +33,18 @@ const accessKey = "staff.access"
 // of them what concerns their mailboxes.
 func (a *Accounts) personalRoutes(rt *web.Router) {
 	rt.Handle("GET /amt/personal", a.Staff(a.getPersonal), web.Under(a.StaffRule(Admin, Lead)))
-	rt.Handle("POST /amt/vorschlag", a.Staff(a.postProposal), web.Under(a.StaffRule(Readers()...)))
+	rt.Handle("POST /amt/vorschlag", a.Staff(a.proving(backToProposals, a.postProposal)), web.Under(a.StaffRule(Readers()...)))
 	admin := rt.For(a.StaffRule(Admin))
-	admin.Handle("GET /amt/personal/neu", a.Staff(a.getNewPerson))
-	admin.Handle("POST /amt/personal/neu", a.Staff(a.postNewPerson))
+	admin.Handle("GET /amt/personal/neu", a.Staff(a.freshStaff(a.getNewPerson)))
+	admin.Handle("POST /amt/personal/neu", a.Staff(a.proving(backTo("/amt/personal/neu"), a.postNewPerson)))
 	admin.Handle("GET /amt/personal/zugang", a.Staff(a.getAccess))
 	admin.Handle("POST /amt/personal/zugang", a.Staff(a.postAccess))
 	const one = "/amt/personal/person/{id}"
 	admin.Handle("GET "+one, a.Staff(a.getPerson))
-	admin.Handle("POST "+one+"/rolle", a.Staff(a.postRole))
-	admin.Handle("POST "+one+"/postfach", a.Staff(a.postMembership))
-	admin.Handle("POST "+one+"/vertretung", a.Staff(a.postStandIn))
-	admin.Handle("POST "+one+"/zugang", a.Staff(a.postRenew))
+	admin.Handle("POST "+one+"/rolle", a.Staff(a.proving(backToPerson, a.postRole)))
+	admin.Handle("POST "+one+"/postfach", a.Staff(a.proving(backToPerson, a.postMembership)))
+	admin.Handle("POST "+one+"/vertretung", a.Staff(a.proving(backToPerson, a.postStandIn)))
+	admin.Handle("POST "+one+"/zugang", a.Staff(a.proving(backToPerson, a.postRenew)))
 	admin.Handle("GET "+one+"/sperren", a.Staff(a.getDisable))
 	admin.Handle("POST "+one+"/sperren", a.Staff(a.postDisable))
 }
@@ -98,7 +98,11 @@ func staffDone(r *http.Request) string {
 }
 
 func (a *Accounts) getNewPerson(w http.ResponseWriter, r *http.Request, who Actor) error {
-	return a.showNewPerson(w, r, who, http.StatusOK, newPersonView{Role: Clerk})
+	v := newPersonView{Role: Clerk}
+	if t := a.typed(r, "/amt/personal/neu"); t != nil {
+		v = newPersonView{Name: t.Get("name"), Login: t.Get("kennung"), Mail: t.Get("email"), Role: Role(t.Get("rolle")), Chosen: boxIDs(t["postfach"]), Typed: true}
+	}
+	return a.showNewPerson(w, r, who, http.StatusOK, v)
 }
 
 func (a *Accounts) showNewPerson(w http.ResponseWriter, r *http.Request, who Actor, status int, v newPersonView) error {
@@ -202,6 +206,8 @@ func renamed(fields []fault.Field) problems {
 type access struct {
 	Person, Name, Login, Password, Secret, Link string
 	At                                          time.Time
+	// Waits are the proposals without which the person reads nothing.
+	Waits []proposalRow `json:"-"`
 }
 
 // handOver keeps the secrets in the session and leads to the page that shows
@@ -214,10 +220,23 @@ func (a *Accounts) handOver(w http.ResponseWriter, r *http.Request, n access) er
 	return web.Redirect(w, r, "/amt/personal/zugang")
 }
 
-func (a *Accounts) getAccess(w http.ResponseWriter, r *http.Request, _ Actor) error {
+func (a *Accounts) getAccess(w http.ResponseWriter, r *http.Request, who Actor) error {
 	var n access
 	if !recall(r, accessKey, &n) || a.Now().Sub(n.At) > shownFor {
 		return web.Redirect(w, r, "/amt/personal")
+	}
+	all, err := a.people(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	open, err := a.proposals(r.Context(), who, all)
+	if err != nil {
+		return err
+	}
+	for _, o := range open {
+		if o.Proposal.Person == n.Person || o.Deputy == n.Person {
+			n.Waits = append(n.Waits, o)
+		}
 	}
 	return showStaff(w, r, http.StatusOK, web.View{
 		Title: i18n.T(r.Context(), "account.personal.access.title"), Body: accessPage(n), Narrow: true, FocusH1: true, Print: "brief",
@@ -242,7 +261,7 @@ func (a *Accounts) showPerson(w http.ResponseWriter, r *http.Request, who Actor,
 	if err != nil {
 		return err
 	}
-	v := personView{Errors: p, Done: staffDone(r), Operator: a.operator(who.Tenant)}
+	v := personView{Errors: p, Done: staffDone(r), Operator: a.operator(who.Tenant), Typed: a.typed(r, personPath(r.PathValue("id")))}
 	if v.Person, err = all.one(r.PathValue("id")); err != nil {
 		return err
 	}

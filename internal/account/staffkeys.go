@@ -18,6 +18,8 @@ const (
 	// ownPassword is where staff replace their password; who has a start password
 	// gets no further.
 	ownPassword = "/amt/einstellungen/passwort"
+	// ownFactorKey holds a second factor that the person has just drawn.
+	ownFactorKey = "staff.factor"
 	// staffOffer is where the script of a page for staff asks for a challenge.
 	staffOffer = "/amt/anmelden/passkey"
 )
@@ -37,7 +39,7 @@ func (a *Accounts) settingsRoutes(rt *web.Router) {
 	staff.Handle("POST /amt/einstellungen/nachweis", a.Staff(selfHandler(a.postProof).staff()))
 	reader := rt.For(a.StaffRule(Readers()...))
 	reader.Handle("GET /amt/einstellungen/vertretung", a.Staff(a.getOwnStandIn))
-	reader.Handle("POST /amt/einstellungen/vertretung", a.Staff(a.postOwnStandIn))
+	reader.Handle("POST /amt/einstellungen/vertretung", a.Staff(a.proving(backTo("/amt/einstellungen/vertretung"), a.postOwnStandIn)))
 }
 
 // freshStart is freshStaff, but lets who has just signed in with a start password
@@ -125,6 +127,10 @@ func (a *Accounts) showOwnPassword(w http.ResponseWriter, r *http.Request, who A
 		return err
 	}
 	v := passwordView{At: ofStaff(), Action: ownPassword, Email: login, Has: true, Start: !who.start.IsZero(), Errors: p}
+	if n := (access{}); recall(r, ownFactorKey, &n) && a.Now().Sub(n.At) <= shownFor {
+		v.Secret, v.Link = n.Secret, n.Link
+	}
+	v.Factor = !a.Demo && !v.Start
 	return showOwn(w, r, ofStaff(), status, web.View{Title: i18n.T(r.Context(), "account.konto.password.title"), Body: passwordPage(v), Errors: len(p)})
 }
 
@@ -132,6 +138,9 @@ func (a *Accounts) postOwnPassword(w http.ResponseWriter, r *http.Request, who A
 	form, err := formOf(r)
 	if err != nil {
 		return err
+	}
+	if form.Get("aktion") == "faktor" {
+		return a.renewOwnFactor(w, r, who)
 	}
 	err = a.Vault.SetPassword(r.Context(), who.Grant, string(who.Tenant), who.Person, form.Get("password"))
 	if p := fault.FieldsOf(err); len(p) > 0 {
@@ -153,6 +162,19 @@ func (a *Accounts) postOwnPassword(w http.ResponseWriter, r *http.Request, who A
 	return web.Redirect(w, r, "/amt/einstellungen?getan=passwort")
 }
 
+// renewOwnFactor draws a new second factor for the person, who alone sees it: who
+// added them knows the old one.
+func (a *Accounts) renewOwnFactor(w http.ResponseWriter, r *http.Request, who Actor) error {
+	e, err := a.renewSecondFactor(r.Context(), who.by(), who.Tenant, who.Person)
+	if err != nil {
+		return away(err)
+	}
+	if err := remember(w, r, ownFactorKey, access{Secret: e.TOTPSecret, Link: e.TOTPURL, At: a.Now()}); err != nil {
+		return err
+	}
+	return web.Redirect(w, r, ownPassword)
+}
+
 func (a *Accounts) getOwnStandIn(w http.ResponseWriter, r *http.Request, who Actor) error {
 	return a.showOwnStandIn(w, r, who, http.StatusOK, nil)
 }
@@ -163,7 +185,7 @@ func (a *Accounts) showOwnStandIn(w http.ResponseWriter, r *http.Request, who Ac
 	if err != nil {
 		return err
 	}
-	v := ownStandInView{Done: staffDone(r), Deputies: all.deputies(who.Person), Errors: p}
+	v := ownStandInView{Done: staffDone(r), Deputies: all.deputies(who.Person), Typed: a.typed(r, "/amt/einstellungen/vertretung"), Errors: p}
 	if v.StandIns, err = a.standIns(ctx, who, all, who.Person); err != nil {
 		return err
 	}

@@ -70,6 +70,22 @@ func SessionOf(r *http.Request) *Session {
 	return sc.session
 }
 
+// SessionToEnd is SessionOf for signing out: also the session of a post whose
+// form is older than it, when the browser itself says that the post comes from a
+// page of this site. So who signs out from an old page is signed out, and another
+// site cannot do it: its posts are refused before, and bring no cookie.
+func SessionToEnd(r *http.Request) *Session {
+	if s := SessionOf(r); s != nil {
+		return s
+	}
+	from := r.Header.Get("Sec-Fetch-Site")
+	// Without that header the origin was compared with the host, if there is one.
+	if from == "same-origin" || from == "" && r.Header.Get("Origin") != "" {
+		return scopeOf(r.Context()).hidden
+	}
+	return nil
+}
+
 // SessionEnd returns when the session of a request ends if nobody touches it
 // again, false if there is none, or none can be found, or its end is final: for
 // the frame of pages that need no session.
