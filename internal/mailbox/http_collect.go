@@ -49,7 +49,8 @@ func (s *Service) renderCollect(w http.ResponseWriter, r *http.Request, status i
 }
 
 // postCollect opens a thread by its code. Whatever is wrong with the code, the
-// answer is the same in bytes and costs the same; the code is not repeated.
+// answer is the same in bytes and costs the same, apart from what was typed: it
+// stands in the field of this one answer, to be corrected, and nowhere else.
 func (s *Service) postCollect(w http.ResponseWriter, r *http.Request) error {
 	t, err := s.tenantOf(r)
 	if err != nil {
@@ -68,7 +69,7 @@ func (s *Service) postCollect(w http.ResponseWriter, r *http.Request) error {
 	}
 	c, err := s.collect(r.Context(), t.ID, code)
 	if wrong := fieldErrors(fault.FieldsOf(err)); len(wrong) > 0 {
-		v := collectView{Errors: wrong.summary(r), Error: wrong.of(r, "code")}
+		v := collectView{Errors: wrong.summary(r), Error: wrong.of(r, "code"), Typed: typedCode(code)}
 		return s.renderCollect(w, r, http.StatusUnprocessableEntity, v)
 	}
 	if err != nil {
@@ -78,6 +79,18 @@ func (s *Service) postCollect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return web.Redirect(w, r, "/abholen/vorgang?v="+c.ID)
+}
+
+// maxTypedCode is the longest code that a field takes, in characters: the 24 of
+// a code, with whatever stands between its groups.
+const maxTypedCode = 60
+
+// typedCode is a refused code as its field shows it again.
+func typedCode(code string) string {
+	if short := []rune(code); len(short) > maxTypedCode {
+		return string(short[:maxTypedCode])
+	}
+	return code
 }
 
 // collectAway gives the sentence that explains why nothing can be read now.

@@ -14,6 +14,7 @@ type collectView struct {
 	Ended  bool // a session, or this visit, has ended
 	Errors []ui.FieldError
 	Error  string
+	Typed  string // refused, to be corrected
 }
 
 type withdrawalView struct{ Action, Back string }

@@ -210,6 +210,7 @@ func (s *Service) forgetHeld(r *http.Request, c collected) {
 type adoptView struct {
 	Errors []ui.FieldError
 	Error  string
+	Typed  string // refused, to be corrected
 }
 
 func (s *Service) getAdopt(w http.ResponseWriter, r *http.Request, _ *tenant.Tenant, _ account.Citizen) error {
@@ -232,16 +233,17 @@ func (s *Service) postAdopt(w http.ResponseWriter, r *http.Request, t *tenant.Te
 	if form == nil && fault.KindOf(err) != fault.TooLarge {
 		return err
 	}
-	code := ""
+	typed := ""
 	if form != nil {
-		code = form.Get("code")
+		typed = form.Get("code")
 	}
+	code := typed
 	if c, err := collectedOf(r); err == nil && code == "" {
 		code = c.Code
 	}
 	thread, err := s.adopt(r.Context(), who, t.ID, code)
 	if wrong := fieldErrors(fault.FieldsOf(err)); len(wrong) > 0 {
-		v := adoptView{Errors: wrong.summary(r), Error: wrong.of(r, "code")}
+		v := adoptView{Errors: wrong.summary(r), Error: wrong.of(r, "code"), Typed: typedCode(typed)}
 		return s.renderAdopt(w, r, http.StatusUnprocessableEntity, v)
 	}
 	if err != nil {

@@ -791,7 +791,7 @@ func adoptPage(v adoptView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.Field(ui.Input{Name: "code", Label: i18n.T(ctx, "mailbox.collect.code"), Hint: i18n.T(ctx, "mailbox.collect.hint"), Error: v.Error, Code: true, Max: 60}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Field(ui.Input{Name: "code", Label: i18n.T(ctx, "mailbox.collect.code"), Hint: i18n.T(ctx, "mailbox.collect.hint"), Value: v.Typed, Error: v.Error, Code: true, Max: maxTypedCode}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
