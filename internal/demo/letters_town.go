@@ -119,7 +119,7 @@ Maria Keller`),
 		{
 			of: stadt, ago: 41 * time.Minute,
 			letter: mailbox.Letter{
-				Mailbox: "buergerbuero", Topic: "sonstiges", Subject: "Question about registering as a student", Email: "amara.okafor@mail.example", Name: "Amara Okafor",
+				Mailbox: "buergerbuero", Topic: "sonstiges", Subject: "Question about registering as a student", Email: "amara.okafor@mail.example", Name: "Amara Okafor", Lang: "en",
 				Body: `Dear Sir or Madam,
 
 I will move to Musterstadt in January for my master's degree. My room is in the student residence at Bergstrasse 30.

@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"poststelle/internal/account"
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
+	"poststelle/internal/i18n"
 	"poststelle/internal/seal"
 	"poststelle/internal/tenant"
 )
@@ -25,7 +27,8 @@ import (
 // UTF-8 in NFC. Reply is "code", "letter" or "email"; empty means "code".
 // Topic may be empty. Name and Address are required where the mailbox or the
 // way of answering needs them, Email for an answer by e-mail, which the mailbox
-// must allow.
+// must allow. Lang is the language of mails to the sender, "de" or "en"; empty
+// means the language of the context.
 type Letter struct {
 	Mailbox tenant.MailboxID
 	Topic   string
@@ -35,6 +38,7 @@ type Letter struct {
 	Email   string
 	Name    string
 	Address string
+	Lang    string
 	Files   []File
 }
 
@@ -97,7 +101,7 @@ func (s *Service) deliver(ctx context.Context, t *tenant.Tenant, accountID strin
 	keys := letterKeys{Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key()}
 	done, _, err := s.send(ctx, t, letter{
 		Mailbox: box, Topic: l.Topic, Subject: l.Subject, Body: l.Body, Reply: way,
-		Contact: contact{Email: l.Email, Name: l.Name, Address: l.Address}, Files: d.Files, Account: accountID,
+		Contact: contact{Email: l.Email, Name: l.Name, Address: l.Address, Lang: cmp.Or(l.Lang, i18n.Lang(ctx))}, Files: d.Files, Account: accountID,
 	}, keys)
 	if err != nil {
 		// The uploads stay for the sweep: a commit that was not answered may

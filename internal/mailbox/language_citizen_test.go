@@ -79,6 +79,11 @@ func TestMail_Language(t *testing.T) {
 		_, thread := p.write(p.browser(), "", "email", "kim@example.org")
 		wantMail(t, p.mailed(thread), "neue Nachricht", german)
 	})
+	t.Run("without a page", func(t *testing.T) {
+		p := newPost(t)
+		d := p.deliver(func(l *mailbox.Letter) { l.Lang = "en" })
+		wantMail(t, p.mailed(d.Thread), "You have a new message", english)
+	})
 	t.Run("no language", func(t *testing.T) { // as sealed before there was one
 		p := newPost(t)
 		d := p.deliver()
