@@ -1,10 +1,13 @@
 package mailbox
 
 import (
+	"bytes"
+	"encoding/binary"
 	"path"
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/gabriel-vasile/mimetype"
@@ -44,6 +47,9 @@ func acceptedKind(name string, head []byte, accepted []string) (string, bool) {
 		return "", false
 	}
 	found := mimetype.Detect(head)
+	if plainTextKind(found) && !soundUTF16(head) {
+		return "", false
+	}
 	for _, k := range fileKinds() {
 		if k.ending != ending {
 			continue
@@ -72,6 +78,40 @@ func plainTextKind(found *mimetype.MIME) bool {
 		}
 	}
 	return false
+}
+
+// soundUTF16 reports whether text that announces UTF-16 by its mark (RFC 2781)
+// is UTF-16: whole units, surrogates in pairs, no U+0000. Other text is not its
+// business. A head that is as long as a head can be may end within a character.
+func soundUTF16(head []byte) bool {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		order = binary.BigEndian
+	default:
+		return true
+	}
+	if len(head)%2 != 0 {
+		return false
+	}
+	for i := 2; i < len(head); i += 2 {
+		unit := rune(order.Uint16(head[i:]))
+		switch {
+		case unit == 0:
+			return false
+		case !utf16.IsSurrogate(unit):
+		case i+2 == len(head):
+			return len(head) == headSize
+		default:
+			i += 2
+			if utf16.DecodeRune(unit, rune(order.Uint16(head[i:]))) == unicode.ReplacementChar {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // endingOf returns the ending of a file name as kinds name it.

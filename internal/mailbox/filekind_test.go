@@ -1,6 +1,7 @@
 package mailbox_test
 
 import (
+	"strings"
 	"testing"
 
 	"poststelle/internal/mailbox"
@@ -24,6 +25,16 @@ func TestAcceptedKind(t *testing.T) {
 		{"foto.JPEG", "\xff\xd8\xff\xe0\x00\x10JFIF", true},
 		{"foto.jpg.exe", "\xff\xd8\xff\xe0\x00\x10JFIF", false},
 		{"ohne", "Text", false},
+		{"kaputt.txt", "\xff\xfe\x00", false},
+		{"kaputt.csv", "\xfe\xff\x00", false},
+		{"null.txt", "\xff\xfe\x00\x00a\x00", false},
+		{"halb.txt", "\xff\xfea\x00\x3d\xd8", false},    // a high surrogate at the end
+		{"halb.txt", "\xff\xfe\x3d\xd8a\x00", false},    // and before a letter
+		{"halb.txt", "\xff\xfe\x00\xde\x3d\xd8", false}, // the pair the wrong way round
+		{"notiz.txt", "\xff\xfeG\x00u\x00t\x00\x3d\xd8\x00\xde", true},
+		{"notiz.txt", "\xfe\xff\x00G\x00u\x00t", true},
+		{"liste.csv", "\xff\xfea\x00;\x00b\x00\n\x00", true},
+		{"lang.txt", "\xff\xfe" + strings.Repeat("a\x00", 32<<10-2) + "\x3d\xd8", true}, // goes on beyond the head
 	} {
 		if _, got := mailbox.AcceptedKind(c.name, []byte(c.content), kinds); got != c.want {
 			t.Errorf("acceptedKind(%q) = %v, want %v", c.name, got, c.want)
