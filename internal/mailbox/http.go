@@ -74,6 +74,12 @@ func (e fieldErrors) oversized() bool {
 	return slices.ContainsFunc(e, func(f fault.Field) bool { return f.Key == "web.field.long" || f.Key == "web.form.many" })
 }
 
+// cut reports whether a form had so many fields that the last ones were not
+// read: what is missing was perhaps sent.
+func (e fieldErrors) cut() bool {
+	return slices.ContainsFunc(e, func(f fault.Field) bool { return f.Key == "web.form.many" })
+}
+
 // with adds what is wrong by the rules of the page. Of an overlong text they say
 // how long it may be, so the sentence that says less goes.
 func (e fieldErrors) with(own ...fault.Field) fieldErrors {

@@ -234,7 +234,7 @@ func (s *Service) saveStep(w http.ResponseWriter, r *http.Request, in stepInput,
 	})
 	if err != nil {
 		in.Draft.take(n, form)
-		if errors.Is(err, fault.TooLarge) { // for the session: the page alone has it
+		if errors.Is(err, fault.TooLarge) && !in.Errors.cut() { // for the session: the page alone has it
 			in.Errors = in.Errors.with(in.Draft.problems(r.Context(), in.Tenant, n)...)
 		}
 		if len(in.Errors) > 0 && errors.Is(err, fault.TooLarge) {

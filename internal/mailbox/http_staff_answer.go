@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -117,6 +118,9 @@ func (s *Service) postAnswer(w http.ResponseWriter, r *http.Request, who account
 	if errors.Is(err, fault.Unavailable) && in.body != "" {
 		return showLost(w, r, fault.Unavailable, in.body)
 	}
+	if wrong := atFiles(err); len(wrong) > 0 {
+		return s.showCutAnswer(w, r, who, th, in, wrong)
+	}
 	if err != nil {
 		return err
 	}
@@ -129,6 +133,17 @@ func (s *Service) postAnswer(w http.ResponseWriter, r *http.Request, who account
 		return s.showAnswer(w, r, who, http.StatusUnprocessableEntity, in)
 	}
 	return s.sendAnswer(w, r, who, th, in)
+}
+
+// showCutAnswer answers a form that could not be read to its end with what of it
+// did arrive; what is missing stands as it was kept before.
+func (s *Service) showCutAnswer(w http.ResponseWriter, r *http.Request, who account.Actor, th thread, in postedAnswer, wrong fieldErrors) error {
+	if kept, err := staffDraft(r, who, th.ID, in.id); err == nil {
+		in.draft = kept
+		in.body = cmp.Or(in.body, kept.Values["body"])
+	}
+	in.wrong = append(in.wrong, wrong...)
+	return s.showAnswer(w, r, who, http.StatusUnprocessableEntity, in)
 }
 
 // showAnswer shows the thread with the draft in its form.

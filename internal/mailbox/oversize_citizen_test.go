@@ -120,3 +120,57 @@ func TestUpload_CutInHeader(t *testing.T) {
 		}
 	}
 }
+
+// Pairs without end before the fields of a step: what was answered before stays,
+// and nothing is said about fields that were not read.
+func TestMatter_TooManyPairs(t *testing.T) {
+	p := newPost(t)
+	c := p.browser()
+	page := files(t, c, "tiefbauamt", "schaden")
+	action := strings.Replace(page.Form("main form").Action, "/4?", "/3?", 1)
+	token := "schutz=" + page.Form("main form").Get("schutz")
+	for name, body := range map[string]string{
+		"all cut off": token + strings.Repeat("&x=1", 3000) + "&subject=Neu&body=Neu&aktion=weiter",
+		"some read":   token + "&subject=Neu" + strings.Repeat("&x=1", 3000) + "&body=Neu&aktion=weiter",
+	} {
+		got := c.Do("POST", action, "application/x-www-form-urlencoded", []byte(body)).Want(422)
+		if got.Count("#fehler li") != 1 || !strings.Contains(got.Text("#fehler"), "zu viele Angaben") {
+			t.Errorf("%s: summary says %q", name, got.Text("#fehler"))
+		}
+		want := "Laterne"
+		if name == "some read" {
+			want = "Neu"
+		}
+		if f := got.Form("main form"); f.Get("subject") != want || f.Get("body") != longBody {
+			t.Errorf("%s: the step shows %q, %q", name, f.Get("subject"), f.Get("body"))
+		}
+	}
+	if f := c.Get(strings.Replace(page.Path, "/4?", "/3?", 1)).Form("main form"); f.Get("subject") != "Laterne" {
+		t.Errorf("%q is kept", f.Get("subject"))
+	}
+}
+
+// An answer with parts without end, or one that breaks off, keeps its text.
+func TestAnswer_CutKeepsText(t *testing.T) {
+	p := newPost(t)
+	d := p.deliver()
+	b := p.signIn(p.Tiefbau)
+	form := b.Get(casePath(d.Thread)).Want(200).Form("#antwort-form")
+	part := func(name, value string) string {
+		return "--grenze\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
+	}
+	head := part("schutz", form.Get("schutz")) + part("entwurf", form.Get("entwurf")) + part("version", form.Get("version")) + part("body", "Wir kommen morgen.")
+	for name, tc := range map[string]struct{ rest, says string }{
+		"many":   {strings.Repeat(part("x", "1"), 12_000) + "--grenze--\r\n", "zu viele Angaben"},
+		"broken": {"--grenze\r\nContent-Dispo", "abgebrochen"},
+	} {
+		got := b.Do("POST", form.Action, "multipart/form-data; boundary=grenze", []byte(head+tc.rest)).Want(422)
+		f := got.Form("#antwort-form")
+		if f.Get("body") != "Wir kommen morgen." || f.Get("entwurf") != form.Get("entwurf") || !strings.Contains(got.Text("#fehler"), tc.says) {
+			t.Errorf("%s: the form holds %q, summary %q", name, f.Get("body"), got.Text("#fehler"))
+		}
+	}
+	if n := p.count(`select count(*) from mailbox_messages`); n != 1 {
+		t.Errorf("%d messages are stored, want the letter", n)
+	}
+}
