@@ -9,7 +9,8 @@ import (
 type exec = func(ctx context.Context, c driver.Client, keys, args []string) driver.ValkeyResult
 
 // ask runs a script for the session, where it is now: another request may have
-// moved it.
+// moved it. The state is "rekeyed" when what args hold was sealed for a key that
+// the session had before.
 func (k *session) ask(run exec, args []string) (state, value string, err error) {
 	return k.askTo("", run, args)
 }
@@ -31,8 +32,12 @@ func (k *session) askTo(second string, run exec, args []string) (state, value st
 		if len(answer) != 2 || answer[0] != "moved" {
 			return at(answer, 0), at(answer, 1), nil
 		}
-		if !k.follow(answer[1]) {
+		rekeyed, ok := k.follow(answer[1])
+		switch {
+		case !ok:
 			return "gone", "", nil
+		case rekeyed && len(args) > 0:
+			return "rekeyed", "", nil
 		}
 	}
 	return "gone", "", nil

@@ -231,8 +231,8 @@ const attempts = 200
 func (k *session) Update(key string, f func(old []byte) ([]byte, error)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	old, prefix, err := k.current(key)
 	field := k.field(key)
-	old, prefix, err := k.current(field)
 	for range attempts {
 		if err != nil {
 			return err
@@ -252,6 +252,9 @@ func (k *session) Update(key string, f func(old []byte) ([]byte, error)) error {
 		case state == "ok":
 			k.keep(key, value)
 			return nil
+		case state == "rekeyed":
+			field, old, prefix = k.field(key), nil, ""
+			continue
 		case state == "full":
 			return fmt.Errorf("valkey: session value %w", fault.TooLarge)
 		case state != "other":
@@ -274,21 +277,27 @@ func (k *session) keep(key string, value []byte) {
 }
 
 // current asks the server for a value as it is now.
-func (k *session) current(field string) (value []byte, prefix string, err error) {
+func (k *session) current(key string) (value []byte, prefix string, err error) {
 	if k.ended {
 		return nil, "", web.ErrEnded
 	}
-	// No sealed value begins like this, so nothing is written, and the answer
-	// holds what is there.
-	state, now, err := k.ask(k.s.set.Exec, []string{field, "?", "", "0"})
-	switch {
-	case err != nil:
-		return nil, "", err
-	case state != "other":
-		k.ended = true
-		return nil, "", web.ErrEnded
+	for range attempts {
+		// No sealed value begins like this, so nothing is written, and the answer
+		// holds what is there.
+		field := k.field(key)
+		state, now, err := k.ask(k.s.set.Exec, []string{field, "?", "", "0"})
+		switch {
+		case err != nil:
+			return nil, "", err
+		case state == "rekeyed":
+			continue
+		case state != "other":
+			k.ended = true
+			return nil, "", web.ErrEnded
+		}
+		return k.read(field, now)
 	}
-	return k.read(field, now)
+	return nil, "", fmt.Errorf("valkey: too many rotations of one session: %w", fault.Conflict)
 }
 
 func (k *session) read(field, sealed string) (value []byte, prefix string, err error) {
@@ -301,38 +310,77 @@ func (k *session) read(field, sealed string) (value []byte, prefix string, err e
 	return value, sealed[:prefixSize], nil
 }
 
-// follow takes the name that a session has since a rotation.
-func (k *session) follow(moved string) bool {
-	name, err := seal.Open(k.key, k.place("moved"), []byte(moved))
-	if err != nil {
-		return false
-	}
-	k.lookup = string(name)
-	return true
+// moved is where a session went at a rotation, for requests that began before.
+type moved struct {
+	Name string `json:"name"`
+	Head head   `json:"head"`
 }
 
-// Rotate implements web.Kept.
+func (k *session) sealMoved(n names, h head) string {
+	plain, err := json.Marshal(moved{Name: n.lookup, Head: h})
+	if err != nil {
+		panic(err) // text, bytes and numbers
+	}
+	return string(seal.Seal(k.key, k.place("moved"), plain))
+}
+
+// follow takes the name that a session has since a rotation; rekeyed tells that
+// its values have another key there, so that what was sealed is worth nothing.
+func (k *session) follow(sealed string) (rekeyed, ok bool) {
+	plain, err := seal.Open(k.key, k.place("moved"), []byte(sealed))
+	var m moved
+	if err != nil || json.Unmarshal(plain, &m) != nil || len(m.Head.Key) != len(k.key) {
+		return false, false
+	}
+	k.lookup = m.Name
+	return k.take(m.Head), true
+}
+
+// take makes a head that of the session; true if its key is another.
+func (k *session) take(h head) (rekeyed bool) {
+	rekeyed = k.key != seal.Key(h.Key)
+	k.head, k.key = h, seal.Key(h.Key)
+	if rekeyed {
+		k.values = map[string][]byte{}
+	}
+	return rekeyed
+}
+
+// Rotate implements web.Kept. The eight hours begin anew only with a new key for
+// the values: the server says whether there are any, and if it hides some, they
+// do not open any more.
 func (k *session) Rotate() (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	cookie, n := newCookie(k.head.Site)
-	now := k.s.cfg.Now()
-	fresh := k.head
-	fresh.Created = now.UnixMilli()
-	moved := seal.Seal(k.key, k.place("moved"), []byte(n.lookup))
-	state, _, err := k.askTo(n.lookup, k.s.rotate.Exec, []string{
-		k.head.seal(n), fresh.seal(n), strconv.FormatInt(now.Add(k.s.cfg.Max).UnixMilli(), 10), string(moved),
-		strconv.FormatInt(now.UnixMilli(), 10), strconv.FormatInt(k.s.cfg.Idle.Milliseconds(), 10),
-	})
-	if err != nil {
-		return "", err
+	for range attempts {
+		cookie, n := newCookie(k.head.Site)
+		now := k.s.cfg.Now()
+		fresh := k.head
+		if len(k.values) == 0 {
+			key := seal.NewKey()
+			fresh.Created, fresh.Key = now.UnixMilli(), key[:]
+		}
+		end := time.UnixMilli(fresh.Created).Add(k.s.cfg.Max)
+		state, chosen, err := k.askTo(n.lookup, k.s.rotate.Exec, []string{
+			k.head.seal(n), fresh.seal(n), strconv.FormatInt(end.UnixMilli(), 10), k.sealMoved(n, k.head), k.sealMoved(n, fresh),
+			strconv.FormatInt(now.UnixMilli(), 10), strconv.FormatInt(k.s.cfg.Idle.Milliseconds(), 10),
+		})
+		switch {
+		case err != nil:
+			return "", err
+		case state == "rekeyed":
+			continue
+		case state != "ok":
+			k.ended = true
+			return "", web.ErrEnded
+		}
+		k.lookup = n.lookup
+		if chosen == "fresh" {
+			k.take(fresh)
+		}
+		return cookie, nil
 	}
-	if state != "ok" {
-		k.ended = true
-		return "", web.ErrEnded
-	}
-	k.lookup = n.lookup
-	return cookie, nil
+	return "", fmt.Errorf("valkey: too many rotations of one session: %w", fault.Conflict)
 }
 
 // End implements web.Kept. If the server is away, the session ends by itself.

@@ -13,6 +13,8 @@
 //   - A session ends after Idle without a visit, by the server's clock, and at
 //     Max by the sealed time of its beginning, whatever the server says. End
 //     removes it at once.
+//     A rotation that begins the time anew draws a new key, so that no server
+//     carries values over into it.
 //   - Two nodes that change the same value do not lose each other's change.
 //
 // What the server's operator can still do: see how many sessions there are, when
@@ -172,16 +174,18 @@ local moved = redis.call('HGET', KEYS[1], 'm')
 if moved then return {'moved', moved} end
 if redis.call('HEXISTS', KEYS[1], 'h') == 0 then return {'gone', ''} end
 redis.call('RENAME', KEYS[1], KEYS[2])
+local chosen, m = 'kept', ARGV[4]
 if redis.call('HGET', KEYS[2], 'b') == '0' then
+  chosen, m = 'fresh', ARGV[5]
   redis.call('HSET', KEYS[2], 'h', ARGV[2], 'e', ARGV[3])
 else
   redis.call('HSET', KEYS[2], 'h', ARGV[1])
 end
-local left = tonumber(redis.call('HGET', KEYS[2], 'e')) - tonumber(ARGV[5])
-redis.call('PEXPIRE', KEYS[2], string.format('%d', math.max(1, math.min(left, tonumber(ARGV[6])))))
-redis.call('HSET', KEYS[1], 'm', ARGV[4])
+local left = tonumber(redis.call('HGET', KEYS[2], 'e')) - tonumber(ARGV[6])
+redis.call('PEXPIRE', KEYS[2], string.format('%d', math.max(1, math.min(left, tonumber(ARGV[7])))))
+redis.call('HSET', KEYS[1], 'm', m)
 redis.call('PEXPIRE', KEYS[1], 60000)
-return {'ok', ''}`
+return {'ok', chosen}`
 
 	endScript = `
 local moved = redis.call('HGET', KEYS[1], 'm')

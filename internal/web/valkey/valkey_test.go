@@ -218,6 +218,87 @@ func TestStore_Rotate(t *testing.T) {
 	}
 }
 
+// A server that says a session is empty, or hides what it keeps and brings it
+// back after the rotation, does not make values outlive eight hours.
+func TestStore_RotateDoesNotTrust(t *testing.T) {
+	srv, c := valkeytest.Start(t), &clock{t: time.Now()}
+	s, raw := open(t, srv, c), client(t, srv)
+	name := func() string {
+		for _, key := range do(t, raw, raw.B().Keys().Pattern("*").Build()).keys {
+			if do(t, raw, raw.B().Hexists().Key(key).Field("h").Build()).n == 1 {
+				return key
+			}
+		}
+		t.Fatal("no session")
+		return ""
+	}
+	rotate := func(cookie string, before func()) string {
+		before()
+		fresh, err := find(t, s, cookie).Rotate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fresh
+	}
+	lie := func() { do(t, raw, raw.B().Hset().Key(name()).FieldValue().FieldValue("b", "0").Build()) }
+
+	k, cookie := create(t, s)
+	put(t, k, "draft.1", "Laterne")
+	c.add(7 * time.Hour)
+	cookie = rotate(cookie, lie)
+	c.add(2 * time.Hour)
+	if k, err := s.Find(t.Context(), cookie, site, false); err != nil || k != nil {
+		t.Errorf("the count of the server renews a session with values: %q, %v", get(k, "draft.1"), err)
+	}
+	do(t, raw, raw.B().Flushall().Build())
+
+	k, cookie = create(t, s)
+	put(t, k, "draft.1", "Laterne")
+	kept, err := raw.Do(t.Context(), raw.B().Hgetall().Key(name()).Build()).AsStrMap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := find(t, s, cookie)
+	cookie = rotate(cookie, func() {
+		lie()
+		for field := range kept {
+			if field[0] == 'v' {
+				do(t, raw, raw.B().Hdel().Key(name()).Field(field).Build())
+			}
+		}
+	})
+	for field, value := range kept {
+		if field[0] == 'v' {
+			do(t, raw, raw.B().Hset().Key(name()).FieldValue().FieldValue(field, value).Build())
+		}
+	}
+	if k := find(t, s, cookie); get(k, "draft.1") != "none" {
+		t.Errorf("a value that the server hid during a rotation is back: %q", get(k, "draft.1"))
+	}
+	// A request that began before the rotation writes under the new key.
+	put(t, late, "draft.2", "Baum")
+	if k := find(t, s, cookie); get(k, "draft.2") != "Baum" {
+		t.Errorf("from a request that began before: %q", get(k, "draft.2"))
+	}
+}
+
+type answer struct {
+	keys []string
+	n    int64
+}
+
+// do asks the server itself.
+func do(t testing.TB, c driver.Client, cmd driver.Completed) (a answer) {
+	t.Helper()
+	res := c.Do(t.Context(), cmd)
+	if err := res.Error(); err != nil {
+		t.Fatal(err)
+	}
+	a.keys, _ = res.AsStrSlice()
+	a.n, _ = res.AsInt64()
+	return a
+}
+
 func TestStore_Ends(t *testing.T) {
 	srv, c := valkeytest.Start(t), &clock{t: time.Now()}
 	s, raw := open(t, srv, c), client(t, srv)
