@@ -50,16 +50,22 @@ func policy() *bluemonday.Policy {
 	return p
 }
 
-// HTML returns the text as clean HTML. Headings begin at level three, below
-// those of the page.
+// HTML returns the text as clean HTML. The highest headings that it uses have
+// level three, below those of the page, and all others level four.
 func HTML(source string) (string, error) {
 	md := parser()
 	doc := md.Parser().Parse(text.NewReader([]byte(source)))
+	top := 6
+	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
+		if h, ok := n.(*ast.Heading); ok {
+			top = min(top, h.Level)
+		}
+	}
 	err := ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		switch n := n.(type) {
 		case *ast.Heading:
 			if entering {
-				n.Level = min(max(n.Level+2, 3), 4)
+				n.Level = min(max(n.Level-top+3, 3), 4)
 			}
 		case *tables.TableCell:
 			if _, head := n.Parent().(*tables.TableHeader); head {

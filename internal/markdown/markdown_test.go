@@ -14,6 +14,7 @@ func TestHTML(t *testing.T) {
 	for _, c := range []struct{ source, want string }{
 		{"Guten Tag,\nzweite Zeile", "<p>Guten Tag,<br>\nzweite Zeile</p>\n"},
 		{"# Groß\n\n## Mittel", "<h3>Groß</h3>\n<h4>Mittel</h4>\n"},
+		{"## Mittel\n\n### Klein", "<h3>Mittel</h3>\n<h4>Klein</h4>\n"},
 		{"**fett** und *schräg*", "<p><strong>fett</strong> und <em>schräg</em></p>\n"},
 		{"- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n"},
 		{"![Bild](https://fremd.example/zaehler.png)", "<p></p>\n"},

@@ -60,19 +60,13 @@ func (s *Service) series(ctx context.Context, t *tenant.Tenant, i Issue) (map[st
 	if at.IsZero() {
 		at = s.DB.Now()
 	}
-	var sign *mail.DKIM
-	if s.DKIM != nil {
-		if sign, err = s.DKIM(ctx, t.ID, from[strings.LastIndexByte(from, '@')+1:]); err != nil {
-			return nil, fmt.Errorf("newsletter: signing key: %w", err)
-		}
-	}
 	out := map[string]*mail.Template{}
 	for _, lang := range []string{"de", "en"} {
 		m, err := s.write(i18n.In(ctx, lang), t, set, i)
 		if err != nil {
 			return nil, err
 		}
-		m.From, m.At, m.DKIM = "\""+strings.NewReplacer(`"`, "", `\`, "").Replace(set.name(i.Lang))+"\" <"+from+">", at, sign
+		m.From, m.At = "\""+strings.NewReplacer(`"`, "", `\`, "").Replace(set.name(i.Lang))+"\" <"+from+">", at
 		if set.Sender != "" {
 			m.Envelope = from
 		}

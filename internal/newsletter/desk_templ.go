@@ -269,7 +269,7 @@ func deskPage(v deskView) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = ui.Table(ui.TableSpec{Caption: i18n.T(ctx, "newsletter.desk.issues"), Dense: true, Reflow: true, Cols: []ui.Col{
+			templ_7745c5c3_Err = ui.Table(ui.TableSpec{Caption: i18n.T(ctx, "newsletter.desk.issues"), Cols: []ui.Col{
 				{Label: i18n.T(ctx, "newsletter.desk.subject")}, {Label: i18n.T(ctx, "newsletter.desk.state")},
 				{Label: i18n.T(ctx, "newsletter.desk.when")}, {Label: i18n.T(ctx, "newsletter.desk.delivered"), Class: "ps-cell-num"},
 			}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)

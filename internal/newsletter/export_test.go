@@ -2,7 +2,9 @@ package newsletter
 
 import (
 	"context"
+	"time"
 
+	"poststelle/internal/db"
 	"poststelle/internal/mail"
 	"poststelle/internal/tenant"
 )
@@ -18,4 +20,20 @@ func (s *Service) EvidenceOf(ctx context.Context, of tenant.ID, record []byte, i
 		return Evidence{}, err
 	}
 	return k.evidence(of, id, record)
+}
+
+// Plant stores a confirmed subscription.
+func (s *Service) Plant(ctx context.Context, of tenant.ID, address mail.Address, at time.Time) error {
+	k, err := s.keysOf(ctx, of)
+	if err != nil {
+		return err
+	}
+	row := subscriber{ID: newID(), Key: k.hash(address), State: active, Lang: "de", Requested: at, Confirmed: at}
+	row.Address = k.seal(string(of), row.ID, "address", []byte(address))
+	return s.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := putSubscriber(ctx, tx, of, row); err != nil {
+			return err
+		}
+		return putEvidence(ctx, tx, of, row, k.seal(string(of), row.ID, "evidence", encode(Evidence{Address: string(address), Way: WayImport, Confirmed: at})))
+	})
 }

@@ -111,6 +111,11 @@ func (set Settings) choose(ids []string) []string {
 	return out
 }
 
+// first is what a newsletter begins with.
+func first(t *tenant.Tenant) Settings {
+	return Settings{Title: "Neues von " + t.Name, TitleEN: "News from " + t.Name, Archive: true}
+}
+
 // settings returns what the tenant has set, or what it begins with.
 func (s *Service) settings(ctx context.Context, t *tenant.Tenant) (set Settings, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
@@ -118,7 +123,7 @@ func (s *Service) settings(ctx context.Context, t *tenant.Tenant) (set Settings,
 		return err
 	})
 	if errors.Is(err, fault.NotFound) {
-		return Settings{Title: "Newsletter", TitleEN: "Newsletter", Archive: true}, nil
+		return first(t), nil
 	}
 	if err != nil {
 		return set, fmt.Errorf("newsletter: settings: %w", err)
@@ -265,12 +270,7 @@ func (s *Service) schedule(ctx context.Context, who account.Actor, t *tenant.Ten
 		if at.Before(tx.Now) {
 			at = tx.Now
 		}
-		set, err := selectSettings(ctx, tx, who.Tenant)
-		if errors.Is(err, fault.NotFound) {
-			set = Settings{Title: "Newsletter", TitleEN: "Newsletter", Archive: true}
-			err = insertSettings(ctx, tx, who.Tenant, set)
-		}
-		if err != nil {
+		if err := insertSettings(ctx, tx, who.Tenant, first(t)); err != nil { // a tenant that has set nothing yet
 			return err
 		}
 		if err := moveIssue(ctx, tx, who.Tenant, i.ID, Draft, Scheduled, i.Version, at); err != nil {

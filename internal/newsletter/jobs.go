@@ -110,7 +110,7 @@ func (s *Service) begin(ctx context.Context, of tenant.ID, id string, release in
 
 // runMail sends the one mail that a stranger can cause: to a new address the link
 // that confirms, to a subscribed one the link to the settings. To an address that
-// does not want any, or had one today, nothing goes.
+// had one today nothing goes.
 func (s *Service) runMail(ctx context.Context, j jobs.Job) error {
 	t, id, ref, err := s.split(j.Ref)
 	if errors.Is(err, fault.NotFound) {
@@ -124,15 +124,11 @@ func (s *Service) runMail(ctx context.Context, j jobs.Job) error {
 		return err
 	}
 	var row subscriber
-	var barred string
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		if row, err = subscriberByID(ctx, tx, t.ID, id); err != nil {
-			return err
-		}
-		barred, err = suppressedFor(ctx, tx, t.ID, row.Key)
+		row, err = subscriberByID(ctx, tx, t.ID, id)
 		return err
 	})
-	if errors.Is(err, fault.NotFound) || err == nil && (row.Ref != ref || barred == suppressedRequest) {
+	if errors.Is(err, fault.NotFound) || err == nil && row.Ref != ref {
 		return nil
 	}
 	if err != nil {

@@ -92,6 +92,6 @@ func TestJourney(t *testing.T) {
 	// Unsubscribing again says the same, for who was there and who was not.
 	c.Do("POST", "/newsletter/abmelden/"+leave, "application/x-www-form-urlencoded", []byte("List-Unsubscribe=One-Click")).Want(200)
 	// The old link to confirm brings nobody back.
-	c.Get("/newsletter/bestaetigen/"+word).Form("form[action=/newsletter/bestaetigen/"+word+"]").Submit().Want(410)
+	c.Get("/newsletter/bestaetigen/" + word).Form("form[action=/newsletter/bestaetigen/" + word + "]").Submit().Want(410)
 	w.advance(time.Minute)
 }

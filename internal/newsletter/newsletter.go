@@ -86,8 +86,6 @@ type Config struct {
 	MailFrom string
 	// BaseURL is the address of a tenant's pages, without a slash at its end.
 	BaseURL func(*tenant.Tenant) string
-	// DKIM returns what signs the mails of a tenant for a domain, nil for nothing.
-	DKIM func(ctx context.Context, of tenant.ID, domain string) (*mail.DKIM, error)
 	// Lines is how many connections to the relay an issue uses; 4.
 	Lines int
 	// Pace is how many messages a second go to addresses of one domain; 0 sets no

@@ -255,19 +255,27 @@ func TestMarkerScan(t *testing.T) {
 // it before the relay hears of it.
 func TestSend_RefusesIncomplete(t *testing.T) {
 	for name, spoil := range map[string]func(*mail.Series){
-		"no link in the text":       func(m *mail.Series) { m.Text = strings.ReplaceAll(m.Text, mail.Slot, "") },
-		"the link not at its end":   func(m *mail.Series) { m.Text += strings.Repeat("weiter ", 100) },
-		"no link in the HTML":       func(m *mail.Series) { m.HTML = strings.ReplaceAll(m.HTML, mail.Slot, "") },
-		"no List-Unsubscribe":       func(m *mail.Series) { m.Headers[1].Name = "X-Nothing" },
-		"no mailto":                 func(m *mail.Series) { m.Headers[1].Value, _, _ = strings.Cut(m.Headers[1].Value, ", ") },
-		"no https":                  func(m *mail.Series) { m.Headers[1].Value = strings.ReplaceAll(m.Headers[1].Value, "https", "http") },
-		"no One-Click":              func(m *mail.Series) { m.Headers[2].Value = "Yes" },
-		"no List-Id":                func(m *mail.Series) { m.Headers[0].Name = "X-Nothing" },
-		"the link of another host":  func(m *mail.Series) { m.Headers[1].Value = strings.ReplaceAll(m.Headers[1].Value, "vps.", "x.") },
-		"a picture that counts":     func(m *mail.Series) { m.HTML = strings.Replace(m.HTML, "<hr", `<img src="https://x.example/1.gif"><hr`, 1) },
-		"a style that loads":        func(m *mail.Series) { m.HTML = strings.Replace(m.HTML, "<hr", `<p style="background:url(https://x.example)"></p><hr`, 1) },
-		"a link that was rewritten": func(m *mail.Series) { m.HTML = strings.ReplaceAll(m.HTML, "https://musterstadt.example/neues", "https://klick.example/?u=1") },
-		"one more link":             func(m *mail.Series) { m.HTML = strings.Replace(m.HTML, "<hr", `<a href="https://x.example">x</a><hr`, 1) },
+		"no link in the text":      func(m *mail.Series) { m.Text = strings.ReplaceAll(m.Text, mail.Slot, "") },
+		"the link not at its end":  func(m *mail.Series) { m.Text += strings.Repeat("weiter ", 100) },
+		"no link in the HTML":      func(m *mail.Series) { m.HTML = strings.ReplaceAll(m.HTML, mail.Slot, "") },
+		"no List-Unsubscribe":      func(m *mail.Series) { m.Headers[1].Name = "X-Nothing" },
+		"no mailto":                func(m *mail.Series) { m.Headers[1].Value, _, _ = strings.Cut(m.Headers[1].Value, ", ") },
+		"no https":                 func(m *mail.Series) { m.Headers[1].Value = strings.ReplaceAll(m.Headers[1].Value, "https", "http") },
+		"no One-Click":             func(m *mail.Series) { m.Headers[2].Value = "Yes" },
+		"no List-Id":               func(m *mail.Series) { m.Headers[0].Name = "X-Nothing" },
+		"the link of another host": func(m *mail.Series) { m.Headers[1].Value = strings.ReplaceAll(m.Headers[1].Value, "vps.", "x.") },
+		"a picture that counts": func(m *mail.Series) {
+			m.HTML = strings.Replace(m.HTML, "<hr", `<img src="https://x.example/1.gif"><hr`, 1)
+		},
+		"a style that loads": func(m *mail.Series) {
+			m.HTML = strings.Replace(m.HTML, "<hr", `<p style="background:url(https://x.example)"></p><hr`, 1)
+		},
+		"a link that was rewritten": func(m *mail.Series) {
+			m.HTML = strings.ReplaceAll(m.HTML, "https://musterstadt.example/neues", "https://klick.example/?u=1")
+		},
+		"one more link": func(m *mail.Series) {
+			m.HTML = strings.Replace(m.HTML, "<hr", `<a href="https://x.example">x</a><hr`, 1)
+		},
 	} {
 		w := newWorld(t)
 		w.subscribe(town, anna)

@@ -183,7 +183,8 @@ func (d *desk) next(lang string) (mail.Recipient, bool) {
 			d.results = append(d.results, result{row: row, err: err, off: true})
 			continue
 		}
-		if due, wait := d.x.s.pace.reserve(domainOf(r.To), d.x.s.Now(), d.x.s.Pace > 0 && d.tries[row.ID] == 0); wait {
+		_, again := d.tries[row.ID] // who waited has a place already
+		if due, wait := d.x.s.pace.reserve(domainOf(r.To), d.x.s.Now(), d.x.s.Pace > 0 && !again); wait {
 			d.results = append(d.results, result{row: row, due: due})
 			continue
 		}

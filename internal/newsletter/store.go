@@ -2,12 +2,10 @@ package newsletter
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
 	"poststelle/internal/db"
-	"poststelle/internal/fault"
 	"poststelle/internal/tenant"
 )
 
@@ -233,32 +231,17 @@ func deleteOldEvidence(ctx context.Context, tx *db.Tx, before time.Time) error {
 	return err
 }
 
-// Reasons for which an address is not written to.
-const (
-	suppressedBounce  = "bounce"  // it does not exist; a confirmed sign-up lifts it
-	suppressedRequest = "request" // its owner wants no mail at all, not even one that asks
-)
+// suppressedBounce is why an address is not written to: it does not exist. A
+// confirmed sign-up lifts it.
+const suppressedBounce = "bounce"
 
 func suppress(ctx context.Context, tx *db.Tx, of tenant.ID, key []byte, reason string) error {
 	_, err := tx.Exec(ctx, `
 insert into newsletter_suppressed (tenant_id, address_key, reason, created_at)
 values ($1, $2, $3, $4)
-on conflict (tenant_id, address_key) do update
-set reason = case when newsletter_suppressed.reason = 'request' then 'request' else excluded.reason end`,
+on conflict (tenant_id, address_key) do nothing`,
 		string(of), key, reason, db.Millis(tx.Now))
 	return err
-}
-
-// suppressedFor returns why an address is not written to, "" if it may be.
-func suppressedFor(ctx context.Context, tx *db.Tx, of tenant.ID, key []byte) (reason string, err error) {
-	err = tx.QueryRow(ctx, `
-select reason
-from newsletter_suppressed
-where tenant_id = $1 and address_key = $2`, string(of), key).Scan(&reason)
-	if errors.Is(err, fault.NotFound) {
-		err = nil
-	}
-	return reason, err
 }
 
 func deleteSuppressed(ctx context.Context, tx *db.Tx, of tenant.ID, key []byte, reason string) error {

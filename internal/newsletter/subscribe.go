@@ -35,7 +35,6 @@ const (
 	WayManage   = "manage"   // the settings page
 	WayMail     = "mail"     // a mail to the authority
 	WayBounce   = "bounce"   // the address does not exist any more
-	WayStaff    = "staff"    // an editor blocked the address on request
 )
 
 // Evidence is what is kept of one consent (Art. 7(1) GDPR), sealed. It has the
