@@ -50,7 +50,7 @@ type staffPassword struct {
 
 // Help shows examples below the flags.
 func (*staffPassword) Help() string {
-	return "The person's sessions end. The second factor stays.\n\n" + examples(`poststelle staff password m.weber --tenant musterstadt`)
+	return "The person's sessions and passkeys end. The second factor stays. Where two people could confirm it, what the\nperson may read waits for one of them, as after staff join.\n\n" + examples(`poststelle staff password m.weber --tenant musterstadt`)
 }
 
 func (c *staffPassword) open(ctx context.Context, a *App, s Streams) error {
@@ -81,7 +81,7 @@ type staffSecondFactor struct {
 
 // Help shows examples below the flags.
 func (*staffSecondFactor) Help() string {
-	return "For a lost device: the old set-up ends, and with it the person's sessions.\n\n" + examples(`poststelle staff second-factor m.weber --tenant musterstadt`)
+	return "For a lost device: the old set-up ends, and with it the person's sessions and passkeys. Where two people could\nconfirm it, what the person may read waits for one of them, as after staff join.\n\n" + examples(`poststelle staff second-factor m.weber --tenant musterstadt`)
 }
 
 func (c *staffSecondFactor) open(ctx context.Context, a *App, s Streams) error {
