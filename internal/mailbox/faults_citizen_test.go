@@ -508,7 +508,7 @@ func TestCollected_NoticeWithdrawalEnd(t *testing.T) {
 	if page.Form("form[aria-label=Benachrichtigung]").Get("email") != "kim@example.org" {
 		t.Error("address is not stored")
 	}
-	page = page.Click("Vorgang zurückziehen").Want(200)
+	page = page.Click("Anliegen zurücknehmen").Want(200)
 	if p.count(`select count(*) from mailbox_threads where withdrawal = $1`, true) != 0 {
 		t.Error("looking at the page asks for withdrawal")
 	}

@@ -322,11 +322,14 @@ func (s *Service) freshDraft(w http.ResponseWriter, r *http.Request, n int, form
 }
 
 // renderRefused explains that a cookie is needed (A29) and gives back what was
-// typed.
+// typed. Who is beyond the first step had one: it went with the browser.
 func (s *Service) renderRefused(w http.ResponseWriter, r *http.Request, n int, form *web.Values) error {
 	d := draft{Values: map[string]string{}}
 	d.take(n, form)
 	v := goneView{Title: i18n.T(r.Context(), "mailbox.refused.title"), Text: i18n.T(r.Context(), "mailbox.refused.text"), Again: "/nachricht"}
+	if n > stepOffice {
+		v.Title = i18n.T(r.Context(), "mailbox.ended.title")
+	}
 	v.Typed = s.typed(r, n, d)
 	return web.Render(w, r, http.StatusForbidden, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: "write"})
 }

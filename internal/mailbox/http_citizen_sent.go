@@ -129,7 +129,7 @@ func (s *Service) sendAgain(w http.ResponseWriter, r *http.Request, t *tenant.Te
 	}
 	v := goneView{Title: i18n.T(r.Context(), "mailbox.ended.title"), Text: i18n.T(r.Context(), "mailbox.ended.send"), Again: "/nachricht"}
 	if web.SessionState(r) == web.None {
-		v.Title, v.Text = i18n.T(r.Context(), "mailbox.refused.title"), i18n.T(r.Context(), "mailbox.refused.text")
+		v.Text = i18n.T(r.Context(), "mailbox.refused.text")
 	}
 	return web.Render(w, r, http.StatusForbidden, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: "write"})
 }
@@ -169,7 +169,10 @@ func (s *Service) getSent(w http.ResponseWriter, r *http.Request) error {
 	if errors.Is(err, fault.NotFound) {
 		v := goneView{
 			Title: i18n.T(r.Context(), "mailbox.sent.closed.title"), Text: i18n.T(r.Context(), "mailbox.sent.closed.text"),
-			Again: "/nachricht", Collect: "/abholen",
+			Again: "/nachricht", Collect: "/abholen", Sent: true,
+		}
+		if r.URL.Query().Get("getan") == "notiert" {
+			v.Title, v.Text = i18n.T(r.Context(), "mailbox.sent.done.title"), i18n.T(r.Context(), "mailbox.sent.done.text")
 		}
 		return web.Render(w, r, http.StatusOK, web.View{Title: v.Title, Body: gonePage(v), NoIndex: true, Section: "write", FocusH1: true})
 	}
@@ -192,6 +195,7 @@ func (s *Service) renderSent(w http.ResponseWriter, r *http.Request, t *tenant.T
 func (s *Service) postNoted(w http.ResponseWriter, r *http.Request) error {
 	if d, err := s.sentDraft(r); err == nil {
 		web.SessionOf(r).Delete(draftPrefix + d.ID)
+		return web.Redirect(w, r, "/nachricht/gesendet?getan=notiert")
 	}
 	return web.Redirect(w, r, "/nachricht/gesendet")
 }

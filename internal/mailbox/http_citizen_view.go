@@ -385,6 +385,7 @@ type goneView struct {
 	Title, Text    string
 	Typed          []ui.Pair
 	Again, Collect string // addresses to begin anew and to the collection, "" for none
+	Sent           bool   // nothing is amiss: collecting comes first
 }
 
 // sentView is the confirmation.

@@ -405,7 +405,7 @@ func (s *Service) refuseAgain(w http.ResponseWriter, r *http.Request, c collecte
 		v.Text = i18n.T(r.Context(), "mailbox.postfach.ended.answer")
 	}
 	if web.SessionState(r) == web.None {
-		v.Title, v.Text = i18n.T(r.Context(), "mailbox.refused.title"), i18n.T(r.Context(), "mailbox.refused.text")
+		v.Text = i18n.T(r.Context(), "mailbox.refused.text")
 	}
 	if text := fieldOfParts(r, "body"); text != "" {
 		v.Typed = []ui.Pair{{Key: fieldLabel(r.Context(), "body"), Node: ui.SafeLines(text)}}
