@@ -26,10 +26,20 @@ const (
 	viewMine   view = "meine"
 	viewFree   view = "frei"
 	viewLate   view = "ueberfaellig"
+	viewLong   view = "lange" // open for longer than openLong (B70)
 	viewClosed view = "erledigt"
 )
 
-func views() []view { return []view{viewOpen, viewNew, viewMine, viewFree, viewLate, viewClosed} }
+func views() []view {
+	return []view{viewOpen, viewNew, viewMine, viewFree, viewLate, viewLong, viewClosed}
+}
+
+// openLong is how many days a matter may be open before it is reported: data is
+// kept until a matter is closed, so none may be forgotten (B70).
+const openLong = 90
+
+// longSince is before when a matter came in that is open for too long.
+func longSince(now time.Time) time.Time { return tenant.StartOfDay(now).AddDate(0, 0, -openLong) }
 
 // order is how the inbox is sorted. Sorting by sender or subject does not
 // exist: both are sealed.
@@ -276,6 +286,9 @@ func selectInbox(ctx context.Context, tx *db.Tx, who account.Actor, box tenant.M
 		add("due_at < ?", db.Millis(tenant.StartOfDay(tx.Now)))
 		where = append(where, "state <> 'waiting'")
 	}
+	if f.View == viewLong {
+		add("received_at < ?", db.Millis(longSince(tx.Now)))
+	}
 	if f.Topic != "" {
 		add("topic_id = ?", f.Topic)
 	}
@@ -327,7 +340,7 @@ func (f filter) assignee(who account.Actor) string {
 
 // count holds the numbers beside the views.
 type count struct {
-	Open, New, Mine, Free, Late int
+	Open, New, Mine, Free, Late, Long int
 }
 
 func (c count) of(v view) int {
@@ -342,6 +355,8 @@ func (c count) of(v view) int {
 		return c.Free
 	case viewLate:
 		return c.Late
+	case viewLong:
+		return c.Long
 	}
 	return 0
 }
@@ -408,6 +423,7 @@ func (s *Service) countAll(ctx context.Context, who account.Actor, boxes []tenan
 		sum.New += b.New
 		sum.Free += b.Free
 		sum.Late += b.Late
+		sum.Long += b.Long
 		sum.Mine += b.byPerson[who.Person]
 	}
 	return sum, nil
@@ -424,21 +440,24 @@ func countBox(ctx context.Context, tx *db.Tx, of tenant.ID, box tenant.MailboxID
 	type row struct {
 		assignee          string
 		open, fresh, late int
+		long              int
 	}
 	rows, err := db.Collect(ctx, tx, func(r db.Scanner) (x row, err error) {
-		err = r.Scan(&x.assignee, &x.open, &x.fresh, &x.late)
+		err = r.Scan(&x.assignee, &x.open, &x.fresh, &x.late, &x.long)
 		return x, err
 	}, `
-select assignee, count(*), sum(case when unread = $3 then 1 else 0 end), sum(case when due_at < $4 and state <> 'waiting' then 1 else 0 end)
+select assignee, count(*), sum(case when unread = $3 then 1 else 0 end), sum(case when due_at < $4 and state <> 'waiting' then 1 else 0 end),
+  sum(case when received_at < $6 then 1 else 0 end)
 from mailbox_threads
 where tenant_id = $1 and mailbox_id = $2 and state <> 'closed' and deleting = $5
 group by assignee
-order by assignee`, string(of), string(box), true, db.Millis(tenant.StartOfDay(tx.Now)), false)
+order by assignee`, string(of), string(box), true, db.Millis(tenant.StartOfDay(tx.Now)), false, db.Millis(longSince(tx.Now)))
 	b := boxCount{byPerson: map[string]int{}}
 	for _, r := range rows {
 		b.Open += r.open
 		b.New += r.fresh
 		b.Late += r.late
+		b.Long += r.long
 		b.byPerson[r.assignee] = r.open
 		if r.assignee == "" {
 			b.Free = r.open

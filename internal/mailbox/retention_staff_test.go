@@ -44,7 +44,7 @@ func strict(p *post) {
 // close closes a thread as its clerk does.
 func (p *post) close(thread string) {
 	p.t.Helper()
-	p.signIn(p.Tiefbau).Get(casePath(thread)).Want(200).Form("form[action="+casePath(thread)+"/abschliessen]").Submit().Want(200)
+	p.signIn(p.Tiefbau).Get(casePath(thread)).Want(200).Form("form[action=" + casePath(thread) + "/abschliessen]").Submit().Want(200)
 }
 
 func (p *post) there(thread string) bool {
@@ -76,7 +76,7 @@ func TestRetention_FromLetterToNothing(t *testing.T) {
 	never := p.deliver(func(l *mailbox.Letter) { l.Mailbox, l.Topic = "bauamt", "antrag" })
 	p.close(d.Thread)
 	b := p.signIn(p.Bau)
-	b.Get(casePath(never.Thread)).Want(200).Form("form[action="+casePath(never.Thread)+"/abschliessen]").Submit().Want(200)
+	b.Get(casePath(never.Thread)).Want(200).Form("form[action=" + casePath(never.Thread) + "/abschliessen]").Submit().Want(200)
 	if got := p.signIn(p.Tiefbau).Get(casePath(d.Thread)).Text("section[aria-labelledby=aufbewahrung]"); !strings.Contains(got, "21.12.2026") && !strings.Contains(got, "21. Dezember 2026") {
 		t.Errorf("the office does not read the day of the deletion: %q", got)
 	}
@@ -138,7 +138,7 @@ func TestRetention_OpenStays(t *testing.T) {
 	p.close(again.Thread)
 	p.close(written.Thread)
 	p.pass(29 * oneDay)
-	p.signIn(p.Tiefbau).Get(casePath(again.Thread)).Want(200).Form("aside form[action="+casePath(again.Thread)+"/oeffnen]").Submit().Want(200)
+	p.signIn(p.Tiefbau).Get(casePath(again.Thread)).Want(200).Form("aside form[action=" + casePath(again.Thread) + "/oeffnen]").Submit().Want(200)
 	p.must(p.Service.WriteAgain(t.Context(), p.stadt(), written.Code, "Es ist noch nicht erledigt, bitte schauen Sie noch einmal."))
 	p.pass(300 * oneDay)
 	for name, id := range map[string]string{"open": open.Thread, "reopened": again.Thread, "written to again": written.Thread} {
@@ -272,5 +272,26 @@ func TestRetention_InterruptedIsFinished(t *testing.T) {
 	p.pass(2 * time.Hour)
 	if p.there(d.Thread) {
 		t.Error("the deletion is not finished")
+	}
+}
+
+// What is open for more than 90 days is reported until it is closed (B70).
+func TestRetention_OpenForLongIsReported(t *testing.T) {
+	p := newPost(t)
+	old, done := p.deliver(), p.deliver(func(l *mailbox.Letter) { l.Subject = "Erledigt" })
+	p.close(done.Thread)
+	p.pass(90 * oneDay)
+	list := func() []string { return subjects(p.signIn(p.Tiefbau).Get("/amt/eingang?sicht=lange").Want(200)) }
+	if got := list(); len(got) != 0 {
+		t.Errorf("reported on the last day: %q", got)
+	}
+	p.pass(oneDay)
+	p.deliver(func(l *mailbox.Letter) { l.Subject = "Neu" })
+	if got := list(); len(got) != 1 || got[0] != "Laterne defekt" {
+		t.Errorf("reported: %q", got)
+	}
+	p.close(old.Thread)
+	if got := list(); len(got) != 0 {
+		t.Errorf("reported after closing: %q", got)
 	}
 }

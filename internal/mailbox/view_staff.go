@@ -52,6 +52,8 @@ func viewIcon(v view) string {
 		return "person_add"
 	case viewLate:
 		return "schedule"
+	case viewLong:
+		return "history"
 	case viewClosed:
 		return "task_alt"
 	}
@@ -125,7 +127,7 @@ func sideOf(r *http.Request, t *tenant.Tenant, who account.Actor, f filter, c co
 		g := filter{View: x, Mailbox: f.Mailbox, Order: f.Order, Size: f.Size}
 		item := ui.NavItem{
 			Href: g.query(), Label: i18n.T(ctx, "mailbox.staff.side."+string(x)), Icon: viewIcon(x), Current: x == f.View && f.Number == "",
-			Count: c.of(x), Quiet: x != viewNew && x != viewLate,
+			Count: c.of(x), Quiet: x != viewNew && x != viewLate && x != viewLong,
 		}
 		if item.Current {
 			side.Fold = i18n.T(ctx, "mailbox.staff.side.fold", "view", item.Label)
