@@ -10,6 +10,7 @@ import (
 	"poststelle/internal/account"
 	"poststelle/internal/mailbox"
 	"poststelle/internal/seal"
+	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
 	"poststelle/internal/vault/vaulttest"
 	"poststelle/internal/web/webtest"
@@ -295,6 +296,44 @@ func TestPostfach_Operator(t *testing.T) {
 		t.Errorf("the operator's list shows %s", page.Text("main"))
 	}
 	anna.Get(address).Want(404)
+}
+
+// One account writes to two authorities: each shows its own matter only, the
+// operator both, each with its authority and leading there.
+func TestPostfach_BothAuthorities(t *testing.T) {
+	p := newPost(t, func(p *post) { // both let one account write
+		p.exec(`update tenant_tenants set profile = 'vorlage' where id = 'beispielingen'`)
+		var err error
+		p.Directory, err = tenant.NewDirectory(t.Context(), p.DB, p.log())
+		p.must(err)
+	})
+	anna := p.register("anna@post.example")
+	town := p.writeHeld(anna, "Laterne defekt")
+	anna.Host = beispielingen
+	p.enter(anna.Client, anna.mail)
+	page := matter(t, anna.Client, "", "rathaus", "allgemein")
+	page = wantPath(t, page.Form("main form").Set("subject", "Hecke im Weg").Set("body", longBody).Submit("aktion=weiter"), "/nachricht/4")
+	page = wantPath(t, page.Form("main form").Submit("aktion=weiter"), "/nachricht/5")
+	page = wantPath(t, page.Form("main form").Submit(), "/nachricht/gesendet").Want(200)
+	village := page.Attr("section[aria-labelledby=postfach] a", "href")
+	p.settle()
+	for host, want := range map[string][]string{
+		musterstadt: {town}, beispielingen: {village}, betreiber: {"http://" + beispielingen + village, "http://" + musterstadt + town},
+	} {
+		c := p.browser()
+		c.Host = host
+		p.enter(c, anna.mail)
+		list := c.Get("/postfach").Want(200)
+		if list.Count(".ps-msg") != len(want) {
+			t.Errorf("%s lists %d matters, want %d: %s", host, list.Count(".ps-msg"), len(want), list.Text("main"))
+		}
+		for _, href := range want {
+			if !strings.Contains(list.Body, `href="`+href+`"`) {
+				t.Errorf("%s does not lead to %s", host, href)
+			}
+		}
+	}
+	anna.Get(town).Want(404) // a matter is read at its own authority
 }
 
 func TestPostfach_Notice(t *testing.T) {
