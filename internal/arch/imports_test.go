@@ -91,7 +91,7 @@ var owners = map[string]struct {
 	"github.com/wneessen/go-mail": {[]string{"mail"}, "only mail opens SMTP"},
 	"github.com/emersion":         {[]string{"mail", "inbound"}, "only mail and inbound speak mail protocols"},
 	"blitiri.com.ar/go/spf":       {[]string{"inbound"}, "incoming mail is checked in one place"},
-	"github.com/valkey-io":        {[]string{"web/valkey"}, "web knows a Store"},
+	"github.com/gomodule/redigo":  {[]string{"web/valkey"}, "web knows a Store"},
 	"crypto/hpke":                 {[]string{"seal"}, "one place for ciphers"},
 	"crypto/cipher":               {[]string{"seal", "vault", "accesslog"}, "ciphers stand where formats are defined: letters, the vault's rows, log segments"},
 	"crypto/aes":                  {[]string{"seal", "vault", "accesslog"}, "ciphers stand where formats are defined: letters, the vault's rows, log segments"},

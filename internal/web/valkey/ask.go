@@ -3,29 +3,38 @@ package valkey
 import (
 	"context"
 
-	driver "github.com/valkey-io/valkey-go"
+	driver "github.com/gomodule/redigo/redis"
 )
 
-type exec = func(ctx context.Context, c driver.Client, keys, args []string) driver.ValkeyResult
+// run runs a script on a free connection. The connection does not outlive a
+// context that ends before the answer.
+func (s *Store) run(ctx context.Context, script *driver.Script, keysAndArgs ...any) (any, error) {
+	c, err := s.pool.GetContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return script.DoContext(ctx, c, keysAndArgs...)
+}
 
 // ask runs a script for the session, where it is now: another request may have
 // moved it. The state is "rekeyed" when what args hold was sealed for a key that
 // the session had before.
-func (k *session) ask(run exec, args []string) (state, value string, err error) {
-	return k.askTo("", run, args)
+func (k *session) ask(script *driver.Script, args ...any) (state, value string, err error) {
+	return k.askTo("", script, args...)
 }
 
 // askTo is ask with a second key.
-func (k *session) askTo(second string, run exec, args []string) (state, value string, err error) {
+func (k *session) askTo(second string, script *driver.Script, args ...any) (state, value string, err error) {
 	// A change that was begun is not half done because the browser went away.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), timeout)
 	defer cancel()
 	for range 10 {
-		keys := []string{k.lookup}
+		keysAndArgs := []any{k.lookup}
 		if second != "" {
-			keys = append(keys, second)
+			keysAndArgs = append(keysAndArgs, second)
 		}
-		answer, err := run(ctx, k.s.client, keys, args).AsStrSlice()
+		answer, err := driver.Strings(k.s.run(ctx, script, append(keysAndArgs, args...)...))
 		if err != nil {
 			return "", "", away(err)
 		}

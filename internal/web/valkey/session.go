@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	driver "github.com/gomodule/redigo/redis"
 
 	"poststelle/internal/fault"
 	"poststelle/internal/seal"
@@ -108,17 +111,36 @@ func (s *Store) Create(ctx context.Context, site string) (web.Kept, string, erro
 	end := strconv.FormatInt(now.Add(s.cfg.Max).UnixMilli(), 10)
 	ask, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	b := s.client.B()
-	for _, res := range s.client.DoMulti(ask,
-		b.Multi().Build(),
-		b.Hset().Key(n.lookup).FieldValue().FieldValue("h", h.seal(n)).FieldValue("e", end).FieldValue("b", "0").Build(),
-		b.Pexpire().Key(n.lookup).Milliseconds(min(s.cfg.Idle, s.cfg.Max).Milliseconds()).Build(),
-		b.Exec().Build()) {
-		if err := res.Error(); err != nil {
-			return nil, "", away(err)
-		}
+	if err := s.begin(ask, n.lookup, h.seal(n), end); err != nil {
+		return nil, "", away(err)
 	}
 	return &session{s: s, ctx: ctx, head: h, key: key, lookup: n.lookup, values: map[string][]byte{}, end: now.Add(min(s.cfg.Idle, s.cfg.Max))}, cookie, nil
+}
+
+// begin writes the hash and its expiry, both or neither.
+func (s *Store) begin(ctx context.Context, lookup, head, end string) error {
+	c, err := s.pool.GetContext(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	expiry := min(s.cfg.Idle, s.cfg.Max).Milliseconds()
+	if err := errors.Join(
+		c.Send("MULTI"),
+		c.Send("HSET", lookup, "h", head, "e", end, "b", "0"),
+		c.Send("PEXPIRE", lookup, expiry)); err != nil {
+		return err
+	}
+	answers, err := driver.Values(driver.DoContext(c, ctx, "EXEC"))
+	if err != nil {
+		return err
+	}
+	for _, answer := range answers {
+		if refused, is := answer.(driver.Error); is {
+			return refused
+		}
+	}
+	return nil
 }
 
 // Find implements web.Store. What does not open is no session.
@@ -134,19 +156,18 @@ func (s *Store) Find(ctx context.Context, cookie, site string, passive bool) (we
 	}
 	ask, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answer, err := s.find.Exec(ask, s.client, []string{n.lookup},
-		[]string{strconv.FormatInt(s.cfg.Idle.Milliseconds(), 10), strconv.FormatInt(now.UnixMilli(), 10), quiet}).ToArray()
+	answer, err := driver.Values(s.run(ask, s.find, n.lookup, s.cfg.Idle.Milliseconds(), now.UnixMilli(), quiet))
 	if err != nil {
 		return nil, away(err)
 	}
 	if len(answer) != 2 {
 		return nil, nil
 	}
-	ttl, err := answer[0].AsInt64()
+	ttl, err := driver.Int64(answer[0], nil)
 	if err != nil {
 		return nil, away(err)
 	}
-	fields, err := answer[1].AsStrMap()
+	fields, err := driver.StringMap(answer[1], nil)
 	if err != nil {
 		return nil, away(err)
 	}
@@ -245,7 +266,7 @@ func (k *session) Update(key string, f func(old []byte) ([]byte, error)) error {
 		if value != nil {
 			sealed = k.seal(key, value)
 		}
-		state, now, err := k.ask(k.s.set.Exec, []string{field, prefix, sealed, strconv.FormatInt(k.s.cfg.Bytes, 10)})
+		state, now, err := k.ask(k.s.set, field, prefix, sealed, k.s.cfg.Bytes)
 		switch {
 		case err != nil:
 			return err
@@ -285,7 +306,7 @@ func (k *session) current(key string) (value []byte, prefix string, err error) {
 		// No sealed value begins like this, so nothing is written, and the answer
 		// holds what is there.
 		field := k.field(key)
-		state, now, err := k.ask(k.s.set.Exec, []string{field, "?", "", "0"})
+		state, now, err := k.ask(k.s.set, field, "?", "", "0")
 		switch {
 		case err != nil:
 			return nil, "", err
@@ -361,10 +382,9 @@ func (k *session) Rotate() (string, error) {
 			fresh.Created, fresh.Key = now.UnixMilli(), key[:]
 		}
 		end := time.UnixMilli(fresh.Created).Add(k.s.cfg.Max)
-		state, chosen, err := k.askTo(n.lookup, k.s.rotate.Exec, []string{
-			k.head.seal(n), fresh.seal(n), strconv.FormatInt(end.UnixMilli(), 10), k.sealMoved(n, k.head), k.sealMoved(n, fresh),
-			strconv.FormatInt(now.UnixMilli(), 10), strconv.FormatInt(k.s.cfg.Idle.Milliseconds(), 10),
-		})
+		state, chosen, err := k.askTo(n.lookup, k.s.rotate,
+			k.head.seal(n), fresh.seal(n), end.UnixMilli(), k.sealMoved(n, k.head), k.sealMoved(n, fresh),
+			now.UnixMilli(), k.s.cfg.Idle.Milliseconds())
 		switch {
 		case err != nil:
 			return "", err
@@ -389,7 +409,7 @@ func (k *session) End() map[string][]byte {
 	defer k.mu.Unlock()
 	values := k.values
 	if !k.ended {
-		_, _, _ = k.ask(k.s.end.Exec, nil)
+		_, _, _ = k.ask(k.s.end)
 	}
 	k.values, k.ended = map[string][]byte{}, true
 	return values

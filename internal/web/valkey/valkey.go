@@ -34,7 +34,7 @@ import (
 	"strings"
 	"time"
 
-	driver "github.com/valkey-io/valkey-go"
+	driver "github.com/gomodule/redigo/redis"
 
 	"poststelle/internal/fault"
 	"poststelle/internal/web"
@@ -42,8 +42,8 @@ import (
 
 // Config configures a Store; zero fields take the default.
 type Config struct {
-	// URL is the server: redis://, rediss:// (TLS) or unix://, with user,
-	// password and number of the database as usual.
+	// URL is the server: redis://user:password@host:port/number of the database,
+	// the same with rediss:// for TLS, or unix://path?db=number.
 	URL string
 	// Trusted skips the check of the server's configuration, for a server that
 	// does not let its clients ask. Whoever sets it answers for persistence
@@ -60,45 +60,48 @@ const timeout = 2 * time.Second
 // Store is a web.Store on a server.
 type Store struct {
 	cfg    Config
-	client driver.Client
-	find   *driver.Lua
-	set    *driver.Lua
-	rotate *driver.Lua
-	end    *driver.Lua
+	pool   *driver.Pool
+	find   *driver.Script
+	set    *driver.Script
+	rotate *driver.Script
+	end    *driver.Script
 }
 
 // Open connects to the server and checks that it keeps nothing for good. The
-// error says what to change in its configuration.
+// error says what to change in its configuration, and never holds the URL.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg.Idle = cmp.Or(cfg.Idle, web.SessionIdle)
 	cfg.Max = cmp.Or(cfg.Max, web.SessionMax)
 	cfg.Bytes = cmp.Or(cfg.Bytes, web.SessionBytes)
-	opt, err := driver.ParseURL(cfg.URL)
-	if err != nil {
+	to, ok := parse(cfg.URL)
+	if !ok {
 		return nil, errors.New("valkey: the address of the session store is not redis://host:port, rediss://host:port or unix://path")
 	}
-	opt.DisableCache, opt.ForceSingleClient = true, true
-	opt.ClientSetInfo = driver.DisableClientSetInfo
-	opt.Dialer.Timeout, opt.ConnWriteTimeout = timeout, timeout
-	client, err := driver.NewClient(opt)
-	if err != nil {
-		return nil, fmt.Errorf("valkey: session store cannot be reached: %w", errors.Join(err, fault.Unavailable))
-	}
 	s := &Store{
-		cfg: cfg, client: client,
-		find: driver.NewLuaScript(findScript), set: driver.NewLuaScript(setScript), rotate: driver.NewLuaScript(rotateScript), end: driver.NewLuaScript(endScript),
+		cfg: cfg, pool: newPool(to),
+		find: driver.NewScript(1, findScript), set: driver.NewScript(1, setScript), rotate: driver.NewScript(2, rotateScript), end: driver.NewScript(1, endScript),
 	}
-	if err := s.Check(ctx); err != nil {
-		client.Close()
+	if err := s.open(ctx); err != nil {
+		_ = s.pool.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// Close ends the connection. The sessions go on, for the other nodes.
+func (s *Store) open(ctx context.Context) error {
+	dial, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	c, err := s.pool.GetContext(dial)
+	if err != nil {
+		return fmt.Errorf("valkey: session store cannot be reached: %w", errors.Join(err, fault.Unavailable))
+	}
+	_ = c.Close() // back to the pool
+	return s.Check(ctx)
+}
+
+// Close ends the connections. The sessions go on, for the other nodes.
 func (s *Store) Close() error {
-	s.client.Close()
-	return nil
+	return s.pool.Close()
 }
 
 // wanted is how the server must be configured, and why.
@@ -112,12 +115,18 @@ var wanted = [...]struct{ name, value, why string }{
 func (s *Store) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	c, err := s.pool.GetContext(ctx)
+	if err != nil {
+		return away(err)
+	}
+	defer c.Close()
 	if s.cfg.Trusted {
-		return away(s.client.Do(ctx, s.client.B().Ping().Build()).Error())
+		_, err := driver.DoContext(c, ctx, "PING")
+		return away(err)
 	}
 	for _, w := range wanted {
-		got, err := s.client.Do(ctx, s.client.B().ConfigGet().Parameter(w.name).Build()).AsStrMap()
-		if _, refused := driver.IsValkeyErr(err); refused {
+		got, err := driver.StringMap(driver.DoContext(c, ctx, "CONFIG", "GET", w.name))
+		if _, refused := errors.AsType[driver.Error](err); refused {
 			return fmt.Errorf("valkey: the session store does not let us ask whether it keeps nothing on disk (CONFIG GET %s): allow the command, or say that it does not with --session-store-trusted: %w", w.name, fault.Denied)
 		}
 		if err != nil {
@@ -135,7 +144,7 @@ func away(err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := driver.IsValkeyErr(err); ok && strings.HasPrefix(e.Error(), "OOM") {
+	if e, ok := errors.AsType[driver.Error](err); ok && strings.HasPrefix(e.Error(), "OOM") {
 		return fmt.Errorf("valkey: memory for sessions is full: %w", fault.Unavailable)
 	}
 	return fmt.Errorf("valkey: session store: %w: %w", err, fault.Unavailable)

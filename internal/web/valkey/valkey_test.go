@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	driver "github.com/valkey-io/valkey-go"
+	driver "github.com/gomodule/redigo/redis"
 
 	"poststelle/internal/fault"
 	"poststelle/internal/web"
@@ -88,31 +88,26 @@ func get(k web.Kept, key string) string {
 	return string(v)
 }
 
-func client(t testing.TB, srv *valkeytest.Server) driver.Client {
+func client(t testing.TB, srv *valkeytest.Server) driver.Conn {
 	t.Helper()
-	opt, err := driver.ParseURL(srv.URL)
+	c, err := driver.DialURLContext(t.Context(), srv.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt.DisableCache, opt.ForceSingleClient = true, true
-	c, err := driver.NewClient(opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
+	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
 // everything is the whole content of the server, keys, fields and values.
-func everything(t testing.TB, c driver.Client) string {
+func everything(t testing.TB, c driver.Conn) string {
 	t.Helper()
 	var b strings.Builder
-	keys, err := c.Do(t.Context(), c.B().Keys().Pattern("*").Build()).AsStrSlice()
+	keys, err := driver.Strings(c.Do("KEYS", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range keys {
-		fields, err := c.Do(t.Context(), c.B().Hgetall().Key(key).Build()).AsStrMap()
+		fields, err := driver.StringMap(c.Do("HGETALL", key))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +115,7 @@ func everything(t testing.TB, c driver.Client) string {
 		for name, value := range fields {
 			b.WriteString("|" + name + "=" + value)
 		}
-		dump, err := c.Do(t.Context(), c.B().Dump().Key(key).Build()).ToString()
+		dump, err := driver.String(c.Do("DUMP", key))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,8 +219,8 @@ func TestStore_RotateDoesNotTrust(t *testing.T) {
 	srv, c := valkeytest.Start(t), &clock{t: time.Now()}
 	s, raw := open(t, srv, c), client(t, srv)
 	name := func() string {
-		for _, key := range do(t, raw, raw.B().Keys().Pattern("*").Build()).keys {
-			if do(t, raw, raw.B().Hexists().Key(key).Field("h").Build()).n == 1 {
+		for _, key := range do(t, raw, "KEYS", "*").keys {
+			if do(t, raw, "HEXISTS", key, "h").n == 1 {
 				return key
 			}
 		}
@@ -240,7 +235,7 @@ func TestStore_RotateDoesNotTrust(t *testing.T) {
 		}
 		return fresh
 	}
-	lie := func() { do(t, raw, raw.B().Hset().Key(name()).FieldValue().FieldValue("b", "0").Build()) }
+	lie := func() { do(t, raw, "HSET", name(), "b", "0") }
 
 	k, cookie := create(t, s)
 	put(t, k, "draft.1", "Laterne")
@@ -250,11 +245,11 @@ func TestStore_RotateDoesNotTrust(t *testing.T) {
 	if k, err := s.Find(t.Context(), cookie, site, false); err != nil || k != nil {
 		t.Errorf("the count of the server renews a session with values: %q, %v", get(k, "draft.1"), err)
 	}
-	do(t, raw, raw.B().Flushall().Build())
+	do(t, raw, "FLUSHALL")
 
 	k, cookie = create(t, s)
 	put(t, k, "draft.1", "Laterne")
-	kept, err := raw.Do(t.Context(), raw.B().Hgetall().Key(name()).Build()).AsStrMap()
+	kept, err := driver.StringMap(raw.Do("HGETALL", name()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,13 +258,13 @@ func TestStore_RotateDoesNotTrust(t *testing.T) {
 		lie()
 		for field := range kept {
 			if field[0] == 'v' {
-				do(t, raw, raw.B().Hdel().Key(name()).Field(field).Build())
+				do(t, raw, "HDEL", name(), field)
 			}
 		}
 	})
 	for field, value := range kept {
 		if field[0] == 'v' {
-			do(t, raw, raw.B().Hset().Key(name()).FieldValue().FieldValue(field, value).Build())
+			do(t, raw, "HSET", name(), field, value)
 		}
 	}
 	if k := find(t, s, cookie); get(k, "draft.1") != "none" {
@@ -288,14 +283,14 @@ type answer struct {
 }
 
 // do asks the server itself.
-func do(t testing.TB, c driver.Client, cmd driver.Completed) (a answer) {
+func do(t testing.TB, c driver.Conn, cmd string, args ...any) (a answer) {
 	t.Helper()
-	res := c.Do(t.Context(), cmd)
-	if err := res.Error(); err != nil {
+	res, err := c.Do(cmd, args...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	a.keys, _ = res.AsStrSlice()
-	a.n, _ = res.AsInt64()
+	a.keys, _ = driver.Strings(res, nil)
+	a.n, _ = driver.Int64(res, nil)
 	return a
 }
 
@@ -304,14 +299,14 @@ func TestStore_Ends(t *testing.T) {
 	s, raw := open(t, srv, c), client(t, srv)
 	_, cookie := create(t, s)
 	key := func() string {
-		keys, err := raw.Do(t.Context(), raw.B().Keys().Pattern("*").Build()).AsStrSlice()
+		keys, err := driver.Strings(raw.Do("KEYS", "*"))
 		if err != nil || len(keys) != 1 {
 			t.Fatalf("keys %v, %v", keys, err)
 		}
 		return keys[0]
 	}
 	left := func() time.Duration {
-		ms, err := raw.Do(t.Context(), raw.B().Pttl().Key(key()).Build()).AsInt64()
+		ms, err := driver.Int64(raw.Do("PTTL", key()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,7 +318,7 @@ func TestStore_Ends(t *testing.T) {
 	}
 	// Twenty of the thirty minutes go by on the server.
 	shorten := func(d time.Duration) {
-		if err := raw.Do(t.Context(), raw.B().Pexpire().Key(key()).Milliseconds(d.Milliseconds()).Build()).Error(); err != nil {
+		if _, err := raw.Do("PEXPIRE", key(), d.Milliseconds()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -352,7 +347,7 @@ func TestStore_Ends(t *testing.T) {
 	}
 	// Sabotage: a server that puts the end off.
 	_, cookie = create(t, s)
-	if err := raw.Do(t.Context(), raw.B().Hset().Key(key()).FieldValue().FieldValue("e", "99999999999999").Build()).Error(); err != nil {
+	if _, err := raw.Do("HSET", key(), "e", "99999999999999"); err != nil {
 		t.Fatal(err)
 	}
 	c.add(8 * time.Hour)
@@ -408,12 +403,12 @@ func TestStore_SealsEverything(t *testing.T) {
 		}
 	}
 	// Sabotage: one value in the place of the other, then one bit.
-	keys, err := raw.Do(t.Context(), raw.B().Keys().Pattern("*").Build()).AsStrSlice()
+	keys, err := driver.Strings(raw.Do("KEYS", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range keys {
-		fields, err := raw.Do(t.Context(), raw.B().Hgetall().Key(key).Build()).AsStrMap()
+		fields, err := driver.StringMap(raw.Do("HGETALL", key))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -428,8 +423,7 @@ func TestStore_SealsEverything(t *testing.T) {
 		}
 		broken := fields[names[1]]
 		broken = broken[:len(broken)-1] + string(broken[len(broken)-1]^1)
-		set := raw.B().Hset().Key(key).FieldValue().FieldValue(names[0], fields[names[1]]).FieldValue(names[1], broken).Build()
-		if err := raw.Do(t.Context(), set).Error(); err != nil {
+		if _, err := raw.Do("HSET", key, names[0], fields[names[1]], names[1], broken); err != nil {
 			t.Fatal(err)
 		}
 		again := find(t, s, rotated)
@@ -440,7 +434,7 @@ func TestStore_SealsEverything(t *testing.T) {
 		if !errors.Is(err, fault.Conflict) {
 			t.Errorf("Update() over a damaged value = %v", err)
 		}
-		if err := raw.Do(t.Context(), raw.B().Hset().Key(key).FieldValue().FieldValue("h", fields[names[0]]).Build()).Error(); err != nil {
+		if _, err := raw.Do("HSET", key, "h", fields[names[0]]); err != nil {
 			t.Fatal(err)
 		}
 		if find(t, s, rotated) != nil {
