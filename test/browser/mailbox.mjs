@@ -32,7 +32,50 @@ async function openRow(v, mark) {
   await v.look();
 }
 
+/** A letter of somebody who is signed in; it has no code. */
+async function writeSignedIn(v, fields) {
+  const l = step.letter('de', fields);
+  await step.toCheck(v, l);
+  await v.press('main .ps-actions button.kern-btn--primary');
+  await v.at('/nachricht/gesendet');
+  assert.equal(await v.page.locator('#abholcode').count(), 0, 'no collection code');
+  return l;
+}
+
+async function signInAt(v, email) {
+  await v.go('/konto/anmelden');
+  await v.page.locator('main [name=email]').fill(email);
+  await v.page.locator('main [name=password]').fill(password);
+  await v.press(primary);
+  await v.at('/postfach');
+}
+
 export function mailboxes(demo) {
+  test('one account at both authorities', async (t) => {
+    const ps = demo();
+    const [first, second] = ps.authorities;
+    const email = `beide-${crypto.randomBytes(4).toString('hex')}@example.org`;
+    const people = [await ps.visitor({ tenant: first }), await ps.visitor({ tenant: second }), await ps.visitor({ tenant: ps.operator })];
+    await journey(t, people, async (town, village, operator) => {
+      await register(ps, town, email);
+      const here = await writeSignedIn(town, { mailbox: 'tiefbauamt' });
+      await signInAt(village, email);
+      const there = await writeSignedIn(village, { mailbox: 'rathaus' });
+      await openRow(town, here.mark);
+      await step.readThread(town, { text: here.mark, files: [] });
+      await openRow(village, there.mark);
+      await step.readThread(village, { text: there.mark, files: [] });
+      await town.go('/postfach');
+      assert.equal(await row(town, there.mark).count(), 0, 'an authority shows its own matters only');
+      await signInAt(operator, email);
+      await operator.look();
+      for (const [l, tenant] of [[here, first], [there, second]]) {
+        const href = await row(operator, l.mark).locator('.ps-msg__link').getAttribute('href');
+        // By its name; the visitors use its number, on the same port.
+        assert.match(href, new RegExp(`^http://${tenant === first ? 'localhost' : `${tenant.id}\\.localhost`}:\\d+/postfach/`));
+      }
+    });
+  });
   for (const [lang, js] of [['de', true], ['en', false]]) {
     test(`a mailbox with an account (${lang}, scripts ${js ? 'on' : 'off'})`, async (t) => {
       const ps = demo();
