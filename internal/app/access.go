@@ -59,7 +59,7 @@ func (a *App) addressMode(id string) accesslog.Mode {
 }
 
 // recordAccess hands one request to the access log.
-func (a *App) recordAccess(routeOf func(string) string) func(web.AccessRecord) {
+func (a *App) recordAccess(routeOf func(web.Site, string) string) func(web.AccessRecord) {
 	return func(r web.AccessRecord) {
 		id := r.Site.ID
 		if id == "" {
@@ -72,7 +72,7 @@ func (a *App) recordAccess(routeOf func(string) string) func(web.AccessRecord) {
 		e := accesslog.FromRequest(accesslog.Request{
 			Route: route, Time: r.Time, Bytes: r.Bytes, Status: r.Status, UserAgent: r.UserAgent, Referer: r.Referer, IP: r.IP,
 			Own:     func(host string) bool { _, ok := a.Directory.ByHost(host); return ok },
-			RouteOf: routeOf,
+			RouteOf: func(path string) string { return routeOf(r.Site, path) },
 		})
 		if a.addressMode(id) == accesslog.Truncated {
 			e.Provider = accesslog.UnknownProvider // streng keeps no provider

@@ -19,12 +19,12 @@ import (
 
 // layout puts a page into the frame of the host's tenant. routeOf says whether
 // a path has a page.
-func (a *App) layout(assets *web.Assets, routeOf func(string) string) func(*http.Request, web.View) templ.Component {
+func (a *App) layout(assets *web.Assets, routeOf func(web.Site, string) string) func(*http.Request, web.View) templ.Component {
 	return func(r *http.Request, v web.View) templ.Component {
 		if v.Status >= http.StatusBadRequest && staffPath(r) {
 			v.Staff = true // an error page does not know where it stands
 		}
-		f := a.frame(r, v, routeOf)
+		f := a.frame(r, v, func(path string) string { return routeOf(web.SiteOf(r.Context()), path) })
 		f.AssetHref = assets.Href
 		return ui.Layout(f, ui.View{
 			Title: v.Title, Body: v.Body, Errors: v.Errors, Narrow: v.Narrow, FocusH1: v.FocusH1, NoIndex: v.NoIndex || v.Staff, Print: v.Print,
@@ -259,4 +259,10 @@ func (a *App) siteOf(host string) (web.Site, bool) {
 		return web.Site{}, false
 	}
 	return web.Site{ID: string(t.ID), Kind: string(t.Kind), Name: t.Name, Origin: a.baseURL(t)}, true
+}
+
+// hasModule reports whether the tenant of a site has switched a module on.
+func (a *App) hasModule(site web.Site, module string) bool {
+	t, ok := a.Directory.ByID(tenant.ID(site.ID))
+	return ok && t.Has(tenant.Module(module))
 }

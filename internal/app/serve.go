@@ -122,10 +122,10 @@ func (a *App) router() (*web.Router, *web.Assets, error) {
 		return nil, nil, err
 	}
 	var rt *web.Router
-	routeOf := func(path string) string { return rt.RouteOf(path) }
+	routeOf := func(site web.Site, path string) string { return rt.RouteOf(site, path) }
 	access := a.recordAccess(routeOf)
 	rt, err = web.NewRouter(web.Config{
-		Site: a.siteOf, Layout: a.layout(files, routeOf), ErrorBody: a.errorBody, Catalog: a.Catalog, Sessions: a.Sessions, Cookies: cookies,
+		Site: a.siteOf, Has: a.hasModule, Layout: a.layout(files, routeOf), ErrorBody: a.errorBody, Catalog: a.Catalog, Sessions: a.Sessions, Cookies: cookies,
 		Assets: files, Access: access, TLS: a.TLS, TrustedProxies: a.Proxies, Log: a.Log, Now: a.Now,
 	})
 	if err != nil {

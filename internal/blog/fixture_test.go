@@ -85,6 +85,10 @@ func newSite(t testing.TB) *site {
 	cookies, err := web.NewRegistry(web.OwnCookies()...)
 	s.must(err)
 	s.Router, err = web.NewRouter(web.Config{
+		Has: func(site web.Site, module string) bool {
+			t, ok := s.Directory.ByID(tenant.ID(site.ID))
+			return ok && t.Has(tenant.Module(module))
+		},
 		Site: func(host string) (web.Site, bool) {
 			t, ok := s.Directory.ByHost(host)
 			if !ok {

@@ -22,7 +22,7 @@ import (
 
 // Routes registers the pages of the blog: those of visitors and the desk.
 func (s *Service) Routes(all *web.Router) {
-	rt := all.For(s.where(web.Public()))
+	rt := all.For(web.Public().Of(module))
 	rt.Handle("GET /aktuelles", s.getList)
 	rt.Handle("GET /aktuelles/feed.xml", s.getFeed)
 	rt.Handle("GET /aktuelles/{slug}", s.getPost)
@@ -38,27 +38,9 @@ func (s *Service) Routes(all *web.Router) {
 	s.deskRoutes(all)
 }
 
-// where adds to a rule that the tenant has a blog: otherwise its addresses do not
-// exist.
-func (s *Service) where(r web.Rule) web.Rule {
-	inner := r.Guard
-	r.Guard = func(h web.Handler) web.Handler {
-		if inner != nil {
-			h = inner(h)
-		}
-		return func(w http.ResponseWriter, req *http.Request) error {
-			t, err := s.tenantOf(req)
-			if err != nil {
-				return err
-			}
-			if !s.On(t) {
-				return fmt.Errorf("blog: switched off at %s: %w", t.ID, fault.NotFound)
-			}
-			return h(w, req)
-		}
-	}
-	return r
-}
+// module names the blog in the rules of its routes: where it is off, its
+// addresses do not exist.
+const module = string(tenant.Blog)
 
 func (s *Service) tenantOf(r *http.Request) (*tenant.Tenant, error) {
 	id := tenant.ID(web.SiteOf(r.Context()).ID)

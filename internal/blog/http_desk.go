@@ -22,9 +22,10 @@ const rowsPerPage = 50
 
 func (s *Service) deskRoutes(all *web.Router) {
 	editors := s.Accounts.StaffRule(account.Editor, account.Admin)
-	rt := all.For(s.where(editors))
-	typed := all.For(s.where(s.Accounts.StaffFormRule(account.Editor, account.Admin)))
-	proof := all.For(s.where(s.Accounts.StaffRule(account.Editor, account.DPO, account.Admin)))
+	rt := all.For(editors.Of(module))
+	typed := all.For(s.Accounts.StaffFormRule(account.Editor, account.Admin).Of(module))
+	proof := all.For(s.Accounts.StaffRule(account.Editor, account.DPO, account.Admin).Of(module))
+	ask := all.For(s.Accounts.StaffRule(account.Editor, account.DPO).Of(module))
 	staff := s.Accounts.Staff
 	const one = deskPath + "/beitraege/{id}"
 	rt.Handle("GET "+deskPath+"/beitraege", staff(s.getPosts))
@@ -46,8 +47,8 @@ func (s *Service) deskRoutes(all *web.Router) {
 	rt.Handle("GET "+deskPath+"/meldungen/{id}", staff(s.getCase))
 	rt.Handle("POST "+deskPath+"/meldungen/{id}", staff(s.postCase))
 	proof.Handle("GET "+deskPath+"/nachweise", staff(s.getEvidence))
-	proof.Handle("GET "+deskPath+"/nachweise/neu/{id}", staff(s.getAskEvidence))
-	proof.Handle("POST "+deskPath+"/nachweise/neu/{id}", staff(s.postAskEvidence))
+	ask.Handle("GET "+deskPath+"/nachweise/neu/{id}", staff(s.getAskEvidence))
+	ask.Handle("POST "+deskPath+"/nachweise/neu/{id}", staff(s.postAskEvidence))
 	proof.Handle("POST "+deskPath+"/nachweise/{id}", staff(s.postEvidence))
 }
 

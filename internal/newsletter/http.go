@@ -18,7 +18,8 @@ import (
 // Routes registers the pages. A path with {token} holds the word of a mail: it is
 // logged as this pattern only, and its page sends no address of its own along.
 func (s *Service) Routes(rt *web.Router) {
-	all := rt.For(web.Public())
+	const module = string(tenant.Newsletter)
+	all := rt.For(web.Public().Of(module))
 	all.Handle("GET /newsletter", s.getSignUp)
 	all.Handle("POST /newsletter", s.postSignUp)
 	all.Handle("GET /newsletter/gesendet", s.getAsked)
@@ -36,7 +37,7 @@ func (s *Service) Routes(rt *web.Router) {
 	all.Handle("GET /newsletter/archiv", s.getArchive)
 	all.Handle("GET /newsletter/archiv/feed.xml", s.getFeed)
 	all.Handle("GET /newsletter/archiv/{number}", s.getArchived)
-	s.deskRoutes(rt.For(s.Accounts.StaffRule(account.Editor, account.Admin)))
+	s.deskRoutes(rt.For(s.Accounts.StaffRule(account.Editor, account.Admin).Of(module)))
 }
 
 // tenantOf returns the tenant of the host; without the module there is no page.

@@ -114,6 +114,10 @@ func (w *world) start() {
 	cookies, err := web.NewRegistry(web.OwnCookies()...)
 	w.must(err)
 	w.Router, err = web.NewRouter(web.Config{
+		Has: func(site web.Site, module string) bool {
+			t, ok := w.Directory.ByID(tenant.ID(site.ID))
+			return ok && t.Has(tenant.Module(module))
+		},
 		Site: func(h string) (web.Site, bool) {
 			t, ok := w.Directory.ByHost(h)
 			if !ok {

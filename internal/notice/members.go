@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 
-	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
 	"poststelle/internal/personal"
 	"poststelle/internal/tenant"
@@ -17,16 +16,14 @@ import (
 
 // membersRule lets visitors from the networks of the members' area through
 // (B6). Everybody else gets a page that says why, and whom to ask. Where the
-// module is off there is no such page at all.
+// module is off there is no such page at all (web.Rule.Module).
 func (n *Notice) membersRule() web.Rule {
-	return web.Rule{Name: "members' networks", Guard: func(h web.Handler) web.Handler {
+	return web.Rule{Name: "members' networks", Module: string(tenant.Members), Guard: func(h web.Handler) web.Handler {
 		return func(w http.ResponseWriter, r *http.Request) error {
 			t, err := n.tenantOf(r)
 			switch {
 			case err != nil:
 				return err
-			case !t.Has(tenant.Members):
-				return fault.NotFound
 			case t.Inside(web.ClientIP(r.Context())):
 				return h(w, r)
 			}

@@ -108,6 +108,10 @@ func newSite(t *testing.T, extra ...web.Cookie) *site {
 		Declarations: []personal.Declaration{journal.Personal(), vault.Personal(), web.Personal(s.cookies), logbook(), letters()},
 	})
 	rt, err := web.NewRouter(web.Config{
+		Has: func(site web.Site, module string) bool {
+			t, ok := s.dir.ByID(tenant.ID(site.ID))
+			return ok && t.Has(tenant.Module(module))
+		},
 		Site: func(host string) (web.Site, bool) {
 			t, ok := s.dir.ByHost(host)
 			if !ok {

@@ -36,8 +36,9 @@ type stage struct {
 	// mine is a letter in the mailbox of the clerk and the lead; beside is one of
 	// another mailbox of the same authority, foreign one of the other authority.
 	mine, beside, foreign sealedLetter
-	victim                clerk // whom requests of the matrix are about
-	stranger              clerk // staff of the other authority
+	victim                clerk  // whom requests of the matrix are about
+	stranger              clerk  // staff of the other authority
+	request               string // to open evidence, at the other authority
 }
 
 // person adds somebody in a role. Who may be a member joins the mailboxes.
@@ -221,6 +222,8 @@ func (r response) outcome() string {
 		return "sign in"
 	case r.status == http.StatusForbidden && strings.Contains(r.body, "Mit Ihrer Rolle"):
 		return "403"
+	case r.status == http.StatusForbidden && strings.Contains(r.body, "Verwaltungsnetz"):
+		return "other network"
 	case r.status == http.StatusForbidden: // the pages about sessions that have ended or never were
 		return "sign in"
 	}

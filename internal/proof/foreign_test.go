@@ -23,6 +23,19 @@ func (s *stage) objects(pattern string) (foreign []string) {
 		return []string{s.stranger.person}
 	case strings.HasPrefix(pattern, "/amt/redaktion/newsletter/{id}"):
 		return []string{foreignIssue}
+	case strings.HasPrefix(pattern, "/amt/redaktion/beitraege/{id}"):
+		return []string{foreignPost}
+	case strings.HasPrefix(pattern, "/amt/redaktion/kommentare/{id}"), strings.HasPrefix(pattern, "/amt/redaktion/nachweise/neu/{id}"),
+		pattern == "/aktuelles/melden/{id}":
+		return []string{foreignComment}
+	case strings.HasPrefix(pattern, "/amt/redaktion/meldungen/{id}"):
+		return []string{foreignCase}
+	case pattern == "/amt/redaktion/nachweise/{id}":
+		return []string{s.request}
+	case pattern == "/aktuelles/{slug}", pattern == "/aktuelles/{slug}/{part}":
+		return []string{foreignSlug}
+	case pattern == "/aktuelles/bilder/{name}":
+		return []string{foreignPicture}
 	case pattern == "/newsletter/archiv/{number}":
 		return []string{"987654321"}
 	case strings.HasPrefix(pattern, "/postfach/{id}"):
@@ -60,6 +73,9 @@ func TestAccess_ForeignObjects(t *testing.T) {
 			for _, c := range s.callers {
 				s.awake(c)
 				fields := url.Values{"grund": {"erledigt"}, "rolle": {"admin"}, "aktion": {"faktor"}, "body": {"Ein Text, lang genug."}, "mailbox": {"tiefbauamt"}}
+				for name, value := range editorial(pattern) {
+					fields.Set(name, value)
+				}
 				never := rand.Text()
 				theirs := s.ask(c, c.host, method, fill(pattern, id, s.foreign), fields)
 				s.awake(c)
@@ -88,7 +104,10 @@ func TestAccess_ForeignObjects(t *testing.T) {
 }
 
 func fill(pattern, id string, l sealedLetter) string {
-	return strings.NewReplacer("{id}", id, "{draft}", id, "{number}", id, "{message}", l.message, "{part}", strings.TrimPrefix(l.parts[0], "file/")).Replace(pattern)
+	if strings.HasPrefix(pattern, "/aktuelles/") {
+		l.parts = []string{"kommentare.json"}
+	}
+	return strings.NewReplacer("{id}", id, "{draft}", id, "{number}", id, "{slug}", id, "{name}", id, "{message}", l.message, "{part}", strings.TrimPrefix(l.parts[0], "file/")).Replace(pattern)
 }
 
 func difference(a, b string) string {

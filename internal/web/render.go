@@ -247,7 +247,7 @@ func (rt *Router) pageOf(r *http.Request) string {
 			continue
 		}
 		get := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: plain, RawPath: path}}
-		if _, ok := rt.match(get); !ok {
+		if m, ok := rt.match(get); !ok || !rt.has(scopeOf(r.Context()).site, m) {
 			continue
 		}
 		if local, ok := LocalPath((&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()); ok {

@@ -5,10 +5,10 @@ import (
 	"net/url"
 )
 
-// RouteOf returns the pattern of the page that a path of this site leads to,
+// RouteOf returns the pattern of the page that a path of a site leads to,
 // with its language prefix, or "" if there is none: what may be recorded of a
 // previously visited page in place of its address.
-func (rt *Router) RouteOf(path string) string {
+func (rt *Router) RouteOf(site Site, path string) string {
 	escaped, err := canonical((&url.URL{Path: path}).EscapedPath())
 	if err != nil {
 		return ""
@@ -22,7 +22,7 @@ func (rt *Router) RouteOf(path string) string {
 		return ""
 	}
 	m, ok := rt.match(r)
-	if !ok {
+	if !ok || !rt.has(site, m) {
 		return ""
 	}
 	if rest != escaped {

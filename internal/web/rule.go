@@ -11,6 +11,10 @@ import (
 type Rule struct {
 	// Name is how the list of routes shows the rule: "public", "staff: admin".
 	Name string
+	// Module is the part of the website that the route belongs to, "" if every
+	// site has it. At a site without it (Config.Has) the route is none: everybody
+	// is told what an unknown path is told, before any guard or session is asked.
+	Module string
 	// Guard lets through who may use the route and answers everybody else; nil
 	// lets everybody through.
 	Guard func(Handler) Handler
@@ -18,6 +22,12 @@ type Rule struct {
 
 // Public is the rule of a route for everybody.
 func Public() Rule { return Rule{Name: "public"} }
+
+// Of returns the same rule for routes of a module.
+func (r Rule) Of(module string) Rule {
+	r.Module = module
+	return r
+}
 
 // Under gives a route its rule, or another one than its Group.
 func Under(r Rule) Option { return func(rt *route) { rt.rule = r } }
@@ -44,6 +54,20 @@ func (rt *Router) Rules() map[string]string {
 		out[pattern] = name
 	}
 	return out
+}
+
+// Modules returns the module of each route that has one, by its pattern.
+func (rt *Router) Modules() map[string]string {
+	out := make(map[string]string, len(rt.modules))
+	for pattern, module := range rt.modules {
+		out[pattern] = module
+	}
+	return out
+}
+
+// has reports whether the route exists at a site.
+func (rt *Router) has(site Site, m *route) bool {
+	return m.rule.Module == "" || rt.cfg.Has != nil && rt.cfg.Has(site, m.rule.Module)
 }
 
 // CheckRules is an error when a route has no rule: then it must not be served.

@@ -65,6 +65,8 @@ type Config struct {
 	// Site finds the site of a host name, which is in lower case and has no
 	// port. False answers 421 Misdirected Request.
 	Site func(host string) (Site, bool)
+	// Has reports whether a site has a module (Rule.Module); nil: none has any.
+	Has func(site Site, module string) bool
 	// Layout puts a page into the frame of its site. It must not fail for a
 	// page without session: error pages go through it as well.
 	Layout func(r *http.Request, v View) templ.Component
@@ -109,13 +111,14 @@ const Unmatched = "unmatched"
 // Router holds the routes and serves them. Register all routes before the first
 // request.
 type Router struct {
-	cfg    Config
-	mux    *http.ServeMux
-	cop    *http.CrossOriginProtection
-	routes []string
-	rules  map[string]string
-	langs  []string // prefixes in use, without the reference
-	pages  sync.Pool
+	cfg     Config
+	mux     *http.ServeMux
+	cop     *http.CrossOriginProtection
+	routes  []string
+	rules   map[string]string
+	modules map[string]string
+	langs   []string // prefixes in use, without the reference
+	pages   sync.Pool
 }
 
 // NewRouter returns a router that serves the assets and POST /anzeige.
@@ -133,7 +136,7 @@ func NewRouter(cfg Config) (*Router, error) {
 		slices.Sort(missing)
 		return nil, fmt.Errorf("web: config lacks %s", strings.Join(missing, ", "))
 	}
-	rt := &Router{cfg: cfg, mux: http.NewServeMux(), cop: http.NewCrossOriginProtection(), rules: map[string]string{}}
+	rt := &Router{cfg: cfg, mux: http.NewServeMux(), cop: http.NewCrossOriginProtection(), rules: map[string]string{}, modules: map[string]string{}}
 	for _, lang := range cfg.Catalog.Languages() {
 		if lang != i18n.Reference {
 			rt.langs = append(rt.langs, lang)
@@ -208,6 +211,9 @@ func (rt *Router) Handle(pattern string, h Handler, opts ...Option) {
 		r.handler = r.rule.Guard(h)
 	}
 	rt.rules[pattern] = r.rule.Name
+	if r.rule.Module != "" {
+		rt.modules[pattern] = r.rule.Module
+	}
 	registered := path
 	if path == "/" {
 		registered = "/{$}"
@@ -319,6 +325,9 @@ func (rt *Router) serve(res *response, r *http.Request) error {
 	if !known && (!ok || !matched.anyHost) {
 		return status(http.StatusMisdirectedRequest)
 	}
+	if ok && !rt.has(sc.site, matched) {
+		return status(http.StatusNotFound)
+	}
 	if ok {
 		sc.route, sc.matched = sc.prefix()+matched.pattern, matched
 		rt.mux.ServeHTTP(res, r)
@@ -336,13 +345,17 @@ func (rt *Router) unmatched(res *response, r *http.Request, h http.Handler) erro
 	p := probe{header: http.Header{}}
 	h.ServeHTTP(&p, r)
 	if p.status == http.StatusMethodNotAllowed {
-		res.Header().Set("Allow", p.header.Get("Allow"))
+		allowed := rt.allowed(res.sc.site, r, p.header.Get("Allow"))
+		if allowed == "" {
+			return status(http.StatusNotFound)
+		}
+		res.Header().Set("Allow", allowed)
 		return status(http.StatusMethodNotAllowed)
 	}
 	shorter, cut := strings.CutSuffix(r.URL.EscapedPath(), "/")
 	if cut && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		if r2, err := withPath(r, shorter); err == nil {
-			if m, ok := rt.match(r2); ok {
+			if m, ok := rt.match(r2); ok && rt.has(res.sc.site, m) {
 				res.sc.route = res.sc.prefix() + m.pattern
 				target := res.sc.prefix() + shorter
 				if r.URL.RawQuery != "" {
@@ -361,6 +374,19 @@ func (rt *Router) match(r *http.Request) (*route, bool) {
 	h, _ := rt.mux.Handler(r)
 	m, ok := h.(*route)
 	return m, ok
+}
+
+// allowed are those of the methods of a path for which the site has a route.
+func (rt *Router) allowed(site Site, r *http.Request, methods string) string {
+	var out []string
+	for method := range strings.SplitSeq(methods, ", ") {
+		r2 := *r
+		r2.Method = method
+		if m, ok := rt.match(&r2); ok && rt.has(site, m) {
+			out = append(out, method)
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 type probe struct {

@@ -87,6 +87,7 @@ func newWorld(t testing.TB, routes func(*web.Router), opts ...option) *world {
 			}
 			return web.Site{}, false
 		},
+		Has: func(site web.Site, module string) bool { return site.ID == "muster" && module == "blog" },
 		Layout: func(r *http.Request, v web.View) templ.Component {
 			return templ.ComponentFunc(func(ctx context.Context, out io.Writer) error {
 				if v.Title == "layout fails" {
