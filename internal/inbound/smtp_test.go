@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -366,13 +367,19 @@ func TestRecognisers(t *testing.T) {
 		}
 		c.Send = func(_ context.Context, m mail.Message) error { sent = append(sent, m); return nil }
 	})
+	n := 0
 	send := func(from, head string) {
+		if n++; !strings.Contains(head, "again") { // everybody else asks for the first time
+			head += fmt.Sprintf("From: p%d@post.example\r\n", n)
+		} else {
+			head += fmt.Sprintf("From: p%d@post.example\r\n", n-1)
+		}
 		k := d.talk()
 		k.say("EHLO client.example", "250")
 		k.say("MAIL FROM:<"+from+">", "250")
 		k.say("RCPT TO:<info@a.example>", "250")
 		k.say("DATA", "354")
-		k.raw(head + "From: p@post.example\r\n\r\nx\r\n.\r\n")
+		k.raw(head + "\r\nx\r\n.\r\n")
 		k.want("250")
 	}
 	for i, c := range []struct {

@@ -93,9 +93,11 @@ func (s *Service) send(ctx context.Context, t *tenant.Tenant, l letter, k letter
 		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
 	}
 	due := tenant.WorkingDays(now, l.Mailbox.ReplyDays)
-	receipt, err := s.receipt(ctx, t, l, number, now)
-	if err != nil {
-		return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
+	receipt := ""
+	if l.Mail == nil { // who wrote by e-mail has no page that would show it
+		if receipt, err = s.receipt(ctx, t, l, number, now); err != nil {
+			return sent{}, false, fmt.Errorf("mailbox: send: %w", err)
+		}
 	}
 	m := sealLetter(t.ID, l, k, receipt)
 	first := l.first(t.ID, k)

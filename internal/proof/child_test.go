@@ -72,8 +72,13 @@ func runChild(ctx context.Context, data, database string) error {
 	if err != nil {
 		return err
 	}
+	post, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	go a.ServeMail(ctx, post)
 	return a.Serve(ctx, on, func() error {
-		_, err := fmt.Println(on.Addr())
+		_, err := fmt.Println(on.Addr(), post.Addr())
 		return err
 	})
 }
@@ -82,6 +87,7 @@ func runChild(ctx context.Context, data, database string) error {
 type child struct {
 	cmd  *exec.Cmd
 	addr string
+	mail string // address for incoming mail
 }
 
 // spawn starts a server on the data of a closed house. It is ready when spawn
@@ -108,7 +114,7 @@ func (h *house) spawn(early time.Duration) *child {
 		}
 		h.t.Fatalf("the server does not start again: %v\n%s", err, tail(h.logs.Bytes()))
 	}
-	c.addr = line[:len(line)-1]
+	c.addr, c.mail, _ = strings.Cut(line[:len(line)-1], " ")
 	return c
 }
 
