@@ -37,7 +37,7 @@ func TestSaved(t *testing.T) {
 		t.Errorf("after saving: %s", page.Text("main"))
 	}
 	// Saving once more keeps one draft.
-	page = page.Form("main form").Submit("aktion=speichern").Want(200)
+	page.Form("main form").Submit("aktion=speichern").Want(200)
 	list := anna.Get("/postfach/entwuerfe").Want(200)
 	if list.Count(".ps-msg") != 1 || !list.Contains("Halb fertig") || !list.Contains("Wird am 20.12.2026 gelöscht") || !list.Contains("Tiefbauamt") {
 		t.Errorf("drafts: %s", list.Text("main"))

@@ -78,7 +78,7 @@ func TestMembers_NoLetterFromOutside(t *testing.T) {
 		if page.Has("input[value=datenschutz-extern]") {
 			t.Errorf("%s: the mailbox can be chosen", address)
 		}
-		page = page.Form("main form").Add("mailbox", "datenschutz-extern").Submit("aktion=weiter").Want(422)
+		page.Form("main form").Add("mailbox", "datenschutz-extern").Submit("aktion=weiter").Want(422)
 		none("made-up choice from " + address)
 	}
 	if c := p.from("192.0.2.8"); c != nil {
