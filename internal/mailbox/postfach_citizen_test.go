@@ -128,7 +128,7 @@ func TestPostfach(t *testing.T) {
 		t.Errorf("history shows %s", print.Text("main"))
 	}
 	page = anna.Get(address + "/rueckzug").Want(200).Form("main form").Submit().Want(200)
-	if !page.Contains("zurückzuziehen") {
+	if !page.Contains("zurückzunehmen") {
 		t.Errorf("after the withdrawal: %s", page.Text("main"))
 	}
 }

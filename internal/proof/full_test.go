@@ -158,7 +158,7 @@ func (h *house) diskChild(size string) *diskServer {
 	if err != nil {
 		t.Fatalf("the server on a small disk does not start: %v\n%s", err, tail(h.logs.Bytes()))
 	}
-	d.addr = strings.TrimSpace(line)
+	d.addr, _, _ = strings.Cut(strings.TrimSpace(line), " ")
 	return d
 }
 
