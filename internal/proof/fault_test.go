@@ -244,7 +244,8 @@ func (h *house) takeDatabase() (back func()) {
 // lockDatabase has somebody else hold the lock that writers need.
 func (h *house) lockDatabase() (release func()) {
 	h.t.Helper()
-	driver, source, q := "sqlite", filepath.Join(h.dir, "poststelle.db"), `begin immediate`
+	// The program's writer may be in a transaction of its own just now: wait for its end.
+	driver, source, q := "sqlite", filepath.Join(h.dir, "poststelle.db")+"?_pragma=busy_timeout(10000)", `begin immediate`
 	if h.isPostgres() {
 		driver, source, q = "pgx", h.url, `begin; lock table mailbox_threads in access exclusive mode`
 	}
