@@ -143,18 +143,19 @@ func (f *form) open(name string) bool {
 	return radio
 }
 
-// values are what a browser sends when the main button is pressed.
-func (f *form) values() url.Values {
-	v := url.Values{}
+// sent is what a browser sends when the main button is pressed, in the order of
+// the page: the form token has to come before the files.
+func (f *form) sent() []field {
+	var out []field
 	for _, x := range f.fields {
 		if x.chosen && x.name != "" {
-			v.Add(x.name, x.value)
+			out = append(out, x)
 		}
 	}
 	if i := max(f.primary, 0); i < len(f.buttons) && f.buttons[i].name != "" {
-		v.Add(f.buttons[i].name, f.buttons[i].value)
+		out = append(out, f.buttons[i])
 	}
-	return v
+	return out
 }
 
 // body encodes the form; with files it must be one that takes them.
@@ -163,15 +164,17 @@ func (f *form) body(files []upload) (contentType string, r io.Reader, err error)
 		return "", nil, fmt.Errorf("the form takes no files: %w", fault.Invalid)
 	}
 	if !f.multipart {
-		return "application/x-www-form-urlencoded", strings.NewReader(f.values().Encode()), nil
+		v := url.Values{}
+		for _, x := range f.sent() {
+			v.Add(x.name, x.value)
+		}
+		return "application/x-www-form-urlencoded", strings.NewReader(v.Encode()), nil
 	}
 	var buf bytes.Buffer
 	w := multipart.NewWriter(&buf)
-	for name, list := range f.values() {
-		for _, v := range list {
-			if err := w.WriteField(name, v); err != nil {
-				return "", nil, err
-			}
+	for _, x := range f.sent() {
+		if err := w.WriteField(x.name, x.value); err != nil {
+			return "", nil, err
 		}
 	}
 	for _, u := range files {
