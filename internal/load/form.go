@@ -144,7 +144,7 @@ func (f *form) open(name string) bool {
 }
 
 // sent is what a browser sends when the main button is pressed, in the order of
-// the page: the form token has to come before the files.
+// the page: the form token has to come before long texts and before files.
 func (f *form) sent() []field {
 	var out []field
 	for _, x := range f.fields {
@@ -164,11 +164,11 @@ func (f *form) body(files []upload) (contentType string, r io.Reader, err error)
 		return "", nil, fmt.Errorf("the form takes no files: %w", fault.Invalid)
 	}
 	if !f.multipart {
-		v := url.Values{}
+		var pairs []string
 		for _, x := range f.sent() {
-			v.Add(x.name, x.value)
+			pairs = append(pairs, url.QueryEscape(x.name)+"="+url.QueryEscape(x.value))
 		}
-		return "application/x-www-form-urlencoded", strings.NewReader(v.Encode()), nil
+		return "application/x-www-form-urlencoded", strings.NewReader(strings.Join(pairs, "&")), nil
 	}
 	var buf bytes.Buffer
 	w := multipart.NewWriter(&buf)
