@@ -31,9 +31,10 @@ type collected struct {
 	// have been sent: a form posted once more sends nothing.
 	Draft string   `json:"draft,omitempty"`
 	Done  []string `json:"done,omitempty"`
-	// holder is the signed-in person in whose mailbox the thread is; then there
-	// is no code. It lives as long as the request.
-	holder account.Citizen
+	// holder is the signed-in person in whose mailbox the thread is, holding its
+	// row there; then there is no code. They live as long as the request.
+	holder  account.Citizen
+	holding holding
 }
 
 // errNoLetter is the one answer to an unknown, a foreign and a malformed code.
@@ -67,19 +68,12 @@ func (s *Service) collect(ctx context.Context, of tenant.ID, typed string) (coll
 	return collected{ID: newID(), Thread: found.Thread, Code: string(code)}, nil
 }
 
-// readCollected is readPending for who does not ask what is missing.
-func (s *Service) readCollected(ctx context.Context, of tenant.ID, c collected) (opened, error) {
-	o, _, err := s.readPending(ctx, of, c)
-	return o, err
-}
-
-// readPending opens the thread for its sender: the letters and answers, the
+// readCollected opens the thread for its sender: the letters and answers, the
 // lines that concern them, never the internal notes.
-// pending counts those of them whose keys have not reached the vault yet.
-func (s *Service) readPending(ctx context.Context, of tenant.ID, c collected) (o opened, pending int, err error) {
+func (s *Service) readCollected(ctx context.Context, of tenant.ID, c collected) (opened, error) {
 	var t thread
 	var list []message
-	err = s.DB.View(ctx, func(tx *db.Tx) (err error) {
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
 		if t, err = selectThread(ctx, tx, of, c.Thread); err != nil {
 			return err
 		}
@@ -87,15 +81,14 @@ func (s *Service) readPending(ctx context.Context, of tenant.ID, c collected) (o
 		return err
 	})
 	if err != nil {
-		return opened{}, 0, fmt.Errorf("mailbox: read collected: %w", err)
+		return opened{}, fmt.Errorf("mailbox: read collected: %w", err)
 	}
 	visible := slices.DeleteFunc(list, func(m message) bool { return m.Kind == note })
 	keys, err := s.citizenKeys(ctx, of, c, visible)
 	if err != nil {
-		return opened{}, 0, err
+		return opened{}, err
 	}
-	o, err = unseal(t, visible, keys)
-	return o, len(visible) - len(o.Messages), err
+	return unseal(t, visible, keys)
 }
 
 // collectFile streams a file of the thread to its sender. Files of internal

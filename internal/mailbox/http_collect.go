@@ -153,7 +153,7 @@ func changeCollected(r *http.Request, old collected, change func(*collected)) (c
 		if err := json.Unmarshal(raw, &c); err != nil {
 			return nil, err
 		}
-		c.holder = old.holder
+		c.holder, c.holding = old.holder, old.holding
 		change(&c)
 		return encode(c), nil
 	})
@@ -214,7 +214,7 @@ type collectedInput struct {
 }
 
 func (s *Service) renderThread(w http.ResponseWriter, r *http.Request, status int, t *tenant.Tenant, c collected, in collectedInput) error {
-	o, pending, err := s.readPending(r.Context(), t.ID, c)
+	o, err := s.readCollected(r.Context(), t.ID, c)
 	if fault.KindOf(err) == fault.NotFound && err != nil {
 		return &fault.Error{Kind: fault.NotFound, Key: "mailbox.collect.gone", Err: err}
 	}
@@ -226,7 +226,6 @@ func (s *Service) renderThread(w http.ResponseWriter, r *http.Request, status in
 		return err
 	}
 	v := s.collectedView(r, t, c, o, d, in)
-	v.Pending = pending > 0
 	return web.Render(w, r, status, web.View{
 		// The subject stays out of the title: titles end up in the history of the browser.
 		Title: i18n.T(r.Context(), "mailbox.thread.title"), Body: collectedPage(v), Errors: len(v.Errors), NoIndex: true, Section: c.section(), Print: "brief",
@@ -376,7 +375,7 @@ func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.
 // renderUnsent gives back what was typed when the letter could not be stored;
 // the thread itself may not be readable then.
 func (s *Service) renderUnsent(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected, in collectedInput, d draft) error {
-	if o, _, err := s.readPending(r.Context(), t.ID, c); err == nil && web.SessionOf(r) != nil {
+	if o, err := s.readCollected(r.Context(), t.ID, c); err == nil && web.SessionOf(r) != nil {
 		v := s.collectedView(r, t, c, o, d, in)
 		return web.Render(w, r, http.StatusServiceUnavailable, web.View{Title: i18n.T(r.Context(), "mailbox.thread.title"), Body: collectedPage(v), NoIndex: true, Section: c.section()})
 	}
@@ -435,7 +434,7 @@ func (s *Service) getCollectedFile(w http.ResponseWriter, r *http.Request, t *te
 }
 
 func (s *Service) getCollectedReceipt(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
-	o, _, err := s.readPending(r.Context(), t.ID, c)
+	o, err := s.readCollected(r.Context(), t.ID, c)
 	if err != nil {
 		return collectAway(err)
 	}
@@ -484,21 +483,30 @@ func (s *Service) postWithdrawal(w http.ResponseWriter, r *http.Request, t *tena
 // postForget drops the code and whatever was being written from memory.
 func (s *Service) postForget(w http.ResponseWriter, r *http.Request) error {
 	if c, err := collectedOf(r); err == nil {
-		sess := web.SessionOf(r)
-		var files []upload
-		d, err := changeDraft(sess, c.Draft, func(d *draft) error {
-			files = nil
-			if d.Sending > 0 {
-				return fault.Conflict
-			}
-			files, d.Files = d.Files, nil
-			return nil
-		})
-		if err == nil {
-			s.dropSoon(r.Context(), files)
-			sess.Delete(draftPrefix + d.ID)
-		}
-		sess.Delete(collectedPrefix + c.ID)
+		s.forgetCollected(r, c)
 	}
 	return web.Redirect(w, r, "/abholen?ende=2")
+}
+
+// forgetCollected drops what the session knows of a thread, and what was being
+// written in it unless that is being sent.
+func (s *Service) forgetCollected(r *http.Request, c collected) {
+	sess := web.SessionOf(r)
+	if sess == nil {
+		return
+	}
+	var files []upload
+	d, err := changeDraft(sess, c.Draft, func(d *draft) error {
+		files = nil
+		if d.Sending > 0 {
+			return fault.Conflict
+		}
+		files, d.Files = d.Files, nil
+		return nil
+	})
+	if err == nil {
+		s.dropSoon(r.Context(), files)
+		sess.Delete(draftPrefix + d.ID)
+	}
+	sess.Delete(c.key())
 }

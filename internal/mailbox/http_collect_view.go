@@ -63,7 +63,7 @@ func (s *Service) collectedView(r *http.Request, t *tenant.Tenant, c collected, 
 		box = d.limits(t)
 	}
 	v := collectedView{
-		Title: o.Subject, Number: o.Number, Office: box.Title(lang), Done: doneText(ctx, in.Done), Alert: in.Alert, Errors: in.Errors.summary(r),
+		Title: o.Subject, Number: o.Number, Office: box.Title(lang), Done: doneText(ctx, in.Done), Alert: in.Alert, Pending: o.Pending > 0, Errors: in.Errors.summary(r),
 		AgainAction: collectedPath("antwort", c, "e="+d.ID), NoticeAction: collectedPath("benachrichtigung", c),
 		WithdrawalHref: collectedPath("rueckzug", c), Withdrawal: o.Withdrawal, EndAction: collectedPath("ende", c),
 		Uploads: uploadsOf(ctx, d.Files, true), Upload: uploadSpec(ctx, box, in.Errors.of(r, "files"), true),
@@ -73,7 +73,7 @@ func (s *Service) collectedView(r *http.Request, t *tenant.Tenant, c collected, 
 	}
 	v.Fate = s.fateOfThread(ctx, box, o.thread).citizenText(ctx, keptText(ctx, c))
 	if c.registered() {
-		v.Done, v.Held = heldDone(ctx, in.Done), s.heldView(r, t, c, o)
+		v.Done, v.Held = heldDone(ctx, in.Done), heldViewOf(c, o)
 	}
 	if s.mayAdopt(r, c) {
 		v.AdoptAction = "/postfach/uebernehmen?v=" + c.ID

@@ -27,7 +27,7 @@ func (s *Service) postfachRoutes(all *web.Router) {
 	rt.Handle("GET /postfach/entwuerfe", s.citizen(s.getSavedDrafts))
 	rt.Handle("POST /postfach/entwuerfe/{draft}/oeffnen", s.citizen(s.postOpenDraft))
 	rt.Handle("POST /postfach/entwuerfe/{draft}/loeschen", s.citizen(s.postDeleteDraft))
-	rt.Handle("GET "+one, s.held(s.getHeld))
+	rt.Handle("GET "+one, s.held(s.getCollected))
 	rt.Handle("GET "+one+"/verlauf", s.held(s.getHistory))
 	rt.Handle("GET "+one+"/datei/{message}/{part}", s.held(s.getCollectedFile))
 	rt.Handle("GET "+one+"/quittung.txt", s.held(s.getCollectedReceipt))
@@ -74,10 +74,11 @@ func (s *Service) held(h threadHandler) web.Handler {
 // next letter in it.
 func (s *Service) heldOf(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, who account.Citizen) (collected, error) {
 	id := r.PathValue("id")
-	if _, err := s.hold(r.Context(), who, t.ID, id); err != nil {
+	h, err := s.hold(r.Context(), who, t.ID, id)
+	if err != nil {
 		return collected{}, err
 	}
-	c := collected{ID: id, Thread: id, holder: who}
+	c := collected{ID: id, Thread: id, holder: who, holding: h}
 	sess, err := web.StartSession(w, r)
 	if err != nil {
 		return c, err
@@ -88,7 +89,7 @@ func (s *Service) heldOf(w http.ResponseWriter, r *http.Request, t *tenant.Tenan
 		}
 		c = collected{}
 		err := json.Unmarshal(raw, &c)
-		c.holder = who
+		c.holder, c.holding = who, h
 		return raw, err
 	})
 	return c, err
@@ -104,10 +105,6 @@ func (s *Service) getPostfach(w http.ResponseWriter, r *http.Request, t *tenant.
 	return web.Render(w, r, http.StatusOK, web.View{
 		Title: i18n.T(r.Context(), "mailbox.postfach.title"), Body: postfachPage(v), NoIndex: true, Section: "mailbox",
 	})
-}
-
-func (s *Service) getHeld(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, c collected) error {
-	return s.renderThread(w, r, http.StatusOK, t, c, collectedInput{Done: r.URL.Query().Get("getan")})
 }
 
 // getHistory is the whole matter on paper.
@@ -188,22 +185,8 @@ func (s *Service) postLetGo(w http.ResponseWriter, r *http.Request, t *tenant.Te
 	if err := s.letGo(r.Context(), c.holder, t.ID, c.Thread); err != nil {
 		return collectAway(err)
 	}
-	s.forgetHeld(r, c)
+	s.forgetCollected(r, c)
 	return web.Redirect(w, r, "/postfach?getan=entfernt")
-}
-
-// forgetHeld drops what the session knows of a thread, and what was being
-// written in it.
-func (s *Service) forgetHeld(r *http.Request, c collected) {
-	sess := web.SessionOf(r)
-	if sess == nil {
-		return
-	}
-	if d, err := loadDraft(sess, c.Draft); err == nil && d.Sending == 0 {
-		sess.Delete(draftPrefix + d.ID)
-		s.dropSoon(r.Context(), d.Files)
-	}
-	sess.Delete(c.key())
 }
 
 // adoptView is the page that takes a matter over with its code.

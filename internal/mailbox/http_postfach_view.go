@@ -21,13 +21,9 @@ type heldView struct {
 	Account                                          string
 }
 
-func (s *Service) heldView(r *http.Request, t *tenant.Tenant, c collected, o opened) *heldView {
-	h, err := s.hold(r.Context(), c.holder, t.ID, c.Thread)
-	if err != nil {
-		h = holding{Notice: true} // let go of this moment; the text of the person matters more
-	}
+func heldViewOf(c collected, o opened) *heldView {
 	return &heldView{
-		Unread: h.Unread, Notice: h.Notice, Registered: o.Registered, Begun: o.begun(), ReadAction: collectedPath("gelesen", c),
+		Unread: c.holding.Unread, Notice: c.holding.Notice, Registered: o.Registered, Begun: o.begun(), ReadAction: collectedPath("gelesen", c),
 		NoticeAction: collectedPath("benachrichtigung", c), LetGoHref: collectedPath("entfernen", c), HistoryHref: collectedPath("verlauf", c),
 	}
 }
