@@ -169,10 +169,16 @@ func (s *stage) ask(c *caller, host, method, path string, fields url.Values) res
 		form := ui.GuardField + "=" + url.QueryEscape(s.token(c, host)) + "&" + fields.Encode()
 		body = strings.NewReader(form)
 	}
-	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.addr+path, body)
+	return s.send(c, host, method, path, body)
+}
+
+// send sends a request, with a form as its body if there is one.
+func (s *stage) send(c *caller, host, method, path string, form io.Reader) response {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.addr+path, form)
 	must(s.t, err)
 	r.Host = host
-	if body != nil {
+	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
@@ -180,11 +186,6 @@ func (s *stage) ask(c *caller, host, method, path string, fields url.Values) res
 	for _, k := range c.Cookies() {
 		r.AddCookie(k)
 	}
-	return s.do(r)
-}
-
-func (s *stage) do(r *http.Request) response {
-	s.t.Helper()
 	res, err := s.raw.Do(r)
 	must(s.t, err)
 	defer res.Body.Close()
@@ -196,14 +197,8 @@ func (s *stage) do(r *http.Request) response {
 // token is a form token of the caller's session, as a page of the host draws it.
 func (s *stage) token(c *caller, host string) string {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.addr+"/abholen", nil)
-	must(s.t, err)
-	r.Host = host
-	c.Host = c.host
-	for _, k := range c.Cookies() {
-		r.AddCookie(k)
-	}
-	found := regexp.MustCompile(`name="` + ui.GuardField + `" value="([^"]+)"`).FindStringSubmatch(s.do(r).body)
+	page := s.send(c, host, http.MethodGet, "/abholen", nil)
+	found := regexp.MustCompile(`name="` + ui.GuardField + `" value="([^"]+)"`).FindStringSubmatch(page.body)
 	if found == nil {
 		return ""
 	}

@@ -20,6 +20,11 @@ func (s *stage) extraFields() url.Values {
 	}
 }
 
+// rights are the tables, by their beginnings, of who is whose, and what they may.
+func rights() []string {
+	return []string{"account_staff: ", "account_citizens: ", "tenant", "vault_staff: ", "vault_members: ", "vault_accounts: ", "vault_tenants: "}
+}
+
 // rows are the rows of both databases that begin with the name of one of these
 // tables and hold one of these words.
 func (s *stage) rows(tables []string, holding ...string) string {
@@ -46,11 +51,10 @@ func (s *stage) rows(tables []string, holding ...string) string {
 func TestFields_Citizen(t *testing.T) {
 	s := newStage(t)
 	rt, routes := s.routes()
-	tables := []string{"account_staff: ", "account_citizens: ", "tenant", "vault_staff: ", "vault_members: ", "vault_accounts: ", "vault_tenants: "}
 	c := s.caller("citizen")
 	s.awake(c)
 	s.ask(c, c.host, http.MethodPost, "/konto/hinweise", nil)
-	before, asked := s.rows(tables), 0
+	before, asked := s.rows(rights()), 0
 	for _, route := range routes {
 		method, pattern, _ := strings.Cut(route, " ")
 		if method != http.MethodPost || ends(route) || strings.HasPrefix(rt.Rules()[route], "public") {
@@ -59,7 +63,7 @@ func TestFields_Citizen(t *testing.T) {
 		asked++
 		s.awake(c)
 		s.ask(c, c.host, method, s.address(pattern), s.extraFields())
-		if after := s.rows(tables); after != before {
+		if after := s.rows(rights()); after != before {
 			t.Errorf("%s: %s", route, difference(before, after))
 			before = after
 		}
@@ -68,7 +72,7 @@ func TestFields_Citizen(t *testing.T) {
 		t.Errorf("%d routes were asked", asked)
 	}
 	s.ask(c, c.host, http.MethodPost, "/konto/hinweise", url.Values{"hinweis": {"ja"}})
-	if s.rows(tables) == before {
+	if s.rows(rights()) == before {
 		t.Error("sabotage: a change of the account goes unnoticed")
 	}
 }
@@ -81,13 +85,12 @@ func TestFields_Admin(t *testing.T) {
 	_, routes := s.routes()
 	c := s.caller("admin")
 	roles := func() string {
-		v, err := db.Open(t.Context(), db.Config{URL: "sqlite:" + s.dir + "/vault/vault.db", Now: s.clock.Now, Log: s.config().Log})
-		must(t, err)
-		defer func() { must(t, v.Close()) }()
-		return strings.Join(texts(t, v, `select tenant || ' ' || id || ' ' || role from vault_staff order by 1`), "\n")
+		return s.ofVault(func(v *db.DB) string {
+			return strings.Join(texts(t, v, `select tenant || ' ' || id || ' ' || role from vault_staff order by 1`), "\n")
+		})
 	}
 	elsewhere := func() string {
-		return s.rows([]string{"account_", "tenant", "vault_staff: ", "vault_members: ", "vault_accounts: ", "vault_tenants: ", "mailbox_"}, "beispielingen", "betreiber", s.stranger.person)
+		return s.rows(append(rights(), "account_", "mailbox_"), "beispielingen", "betreiber", s.stranger.person)
 	}
 	s.awake(c)
 	before, had, asked := elsewhere(), roles(), 0

@@ -46,7 +46,7 @@ func (s *stage) objects(pattern string) (foreign []string) {
 	return nil
 }
 
-// values are path values that name no object of anybody.
+// named tells whether a pattern names an object of somebody.
 func named(pattern string) bool {
 	return strings.Contains(pattern, "{") && !slices.ContainsFunc([]string{"/nachricht/{step}", "/assets/{file...}", "/{token}"}, func(p string) bool {
 		return strings.HasSuffix(pattern, p)
@@ -94,12 +94,8 @@ func TestAccess_ForeignObjects(t *testing.T) {
 		t.Errorf("only %d answers were compared", compared)
 	}
 	// The same with the session of the one who may: otherwise the comparison shows nothing.
-	for _, c := range s.callers {
-		if c.name == "clerk" {
-			if p := s.ask(c, c.host, "GET", "/amt/vorgang/"+s.mine.thread, nil); p.status != http.StatusOK || !strings.Contains(p.body, s.mine.core) {
-				t.Errorf("the clerk's own letter: %d", p.status)
-			}
-		}
+	if p := s.ask(s.caller("clerk"), musterstadt, "GET", "/amt/vorgang/"+s.mine.thread, nil); p.status != http.StatusOK || !strings.Contains(p.body, s.mine.core) {
+		t.Errorf("the clerk's own letter: %d", p.status)
 	}
 }
 
@@ -148,15 +144,7 @@ func TestAccess_CookieOfAnotherHost(t *testing.T) {
 // of a session that runs, on every route.
 func TestAccess_Leaver(t *testing.T) {
 	s := newStage(t)
-	var clerk, admin *caller
-	for _, c := range s.callers {
-		switch c.name {
-		case "clerk":
-			clerk = c
-		case "admin":
-			admin = c
-		}
-	}
+	clerk, admin := s.caller("clerk"), s.caller("admin")
 	s.awake(clerk)
 	s.awake(admin)
 	if got := s.ask(clerk, musterstadt, "GET", "/amt/vorgang/"+s.mine.thread, nil); got.status != http.StatusOK {
@@ -188,23 +176,18 @@ func TestAccess_Leaver(t *testing.T) {
 // looking: the vault notes who looked, as it must.
 func (s *stage) state() string {
 	s.t.Helper()
-	out := contents(s.t, s.DB)
+	return contents(s.t, s.DB) + s.ofVault(func(v *db.DB) string {
+		return contents(s.t, v, "vault_audit", "vault_audit_anchors", "vault_meta", "vault_anchors")
+	})
+}
+
+// ofVault reads in the database of the vault.
+func (s *stage) ofVault(read func(v *db.DB) string) string {
+	s.t.Helper()
 	v, err := db.Open(s.t.Context(), db.Config{URL: "sqlite:" + s.dir + "/vault/vault.db", Now: s.clock.Now, Log: s.config().Log})
 	must(s.t, err)
 	defer func() { must(s.t, v.Close()) }()
-	return out + contents(s.t, v, "vault_audit", "vault_audit_anchors", "vault_meta", "vault_anchors")
-}
-
-func texts(t *testing.T, d *db.DB, q string, args ...any) (out []string) {
-	t.Helper()
-	must(t, d.View(t.Context(), func(tx *db.Tx) (err error) {
-		out, err = db.Collect(t.Context(), tx, func(r db.Scanner) (s string, err error) {
-			err = r.Scan(&s)
-			return s, err
-		}, q, args...)
-		return err
-	}))
-	return out
+	return read(v)
 }
 
 func contents(t *testing.T, d *db.DB, without ...string) string {
@@ -259,22 +242,8 @@ func TestAccess_ReadingChangesNothing(t *testing.T) {
 func TestAccess_ExtraFields(t *testing.T) {
 	s := newStage(t)
 	rt, routes := s.routes()
-	held := func() string {
-		var b strings.Builder
-		for _, line := range strings.Split(s.state(), "\n") {
-			for _, table := range []string{"account_staff: ", "account_citizens: ", "tenant", "vault_staff: ", "vault_members: ", "vault_accounts: ", "vault_tenants: "} {
-				if strings.HasPrefix(line, table) {
-					b.WriteString(line + "\n")
-				}
-			}
-		}
-		return b.String()
-	}
-	extra := url.Values{}
-	for name, v := range map[string]string{
-		"tenant": "beispielingen", "tenant_id": "beispielingen", "role": "admin", "rolle": "admin", "verified": "1", "state": "active", "status": "active",
-		"admin": "1", "person": s.victim.person, "id": s.stranger.person, "disabled_at": "0", "mailbox_id": "buergerbuero", "account_id": "x",
-	} {
+	extra := s.extraFields()
+	for name, v := range map[string]string{"role": "admin", "rolle": "admin", "person": s.victim.person, "mailbox_id": "buergerbuero"} {
 		extra.Set(name, v)
 	}
 	for _, c := range s.callers {
@@ -282,7 +251,7 @@ func TestAccess_ExtraFields(t *testing.T) {
 			continue
 		}
 		s.awake(c)
-		before := held()
+		before := s.rows(rights())
 		for _, route := range routes {
 			method, pattern, _ := strings.Cut(route, " ")
 			if method != http.MethodPost || ends(route) || pattern == "/konto/hinweise" || c.name == "citizen" && strings.HasPrefix(rt.Rules()[route], "public") {
@@ -291,7 +260,7 @@ func TestAccess_ExtraFields(t *testing.T) {
 			s.awake(c)
 			s.ask(c, c.host, method, s.address(pattern), extra)
 		}
-		if after := held(); after != before {
+		if after := s.rows(rights()); after != before {
 			t.Errorf("as %s: %s", c.name, difference(before, after))
 		}
 	}

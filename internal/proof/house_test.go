@@ -323,9 +323,14 @@ func (h *house) blobCount() (n int) {
 }
 
 // texts returns the values that a query selects.
-func (h *house) texts(q string, args ...any) (out []string) {
+func (h *house) texts(q string, args ...any) []string {
 	h.t.Helper()
-	must(h.t, h.DB.View(context.Background(), func(tx *db.Tx) (err error) {
+	return texts(h.t, h.DB, q, args...)
+}
+
+func texts(t *testing.T, d *db.DB, q string, args ...any) (out []string) {
+	t.Helper()
+	must(t, d.View(context.Background(), func(tx *db.Tx) (err error) {
 		out, err = db.Collect(context.Background(), tx, func(r db.Scanner) (s string, err error) {
 			err = r.Scan(&s)
 			return s, err

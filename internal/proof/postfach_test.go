@@ -16,11 +16,7 @@ const citizenPassword = "vier blaue Kraniche"
 // registered makes an account and signs it in.
 func (h *house) registered(mail string) (*webtest.Client, account.Citizen) {
 	h.t.Helper()
-	t, ok := h.Directory.ByID("musterstadt")
-	if !ok {
-		h.t.Fatal("no tenant")
-	}
-	who, err := h.Accounts.AddCitizen(h.t.Context(), t, mail, citizenPassword)
+	who, err := h.Accounts.AddCitizen(h.t.Context(), h.stadt(), mail, citizenPassword)
 	must(h.t, err)
 	c := h.browser()
 	h.enter(c, mail)
