@@ -13,10 +13,15 @@ import (
 	"poststelle/internal/tenant"
 )
 
-// archived are the issues that everybody may read, newest first.
-func (s *Service) archived(ctx context.Context, of tenant.ID) (all []Issue, err error) {
+// archived lists the issues that everybody may read, newest first: whole for the
+// feed, without their words for a list.
+func (s *Service) archived(ctx context.Context, of tenant.ID, whole bool) (all []Issue, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		all, err = archivedIssues(ctx, tx, of, archiveSize)
+		if whole {
+			all, err = archivedIssues(ctx, tx, of, feedSize)
+		} else {
+			all, err = archivedLines(ctx, tx, of, archiveSize)
+		}
 		return err
 	})
 	if err != nil {
@@ -36,15 +41,18 @@ func (s *Service) archivedOne(ctx context.Context, of tenant.ID, number int64) (
 	return i, nil
 }
 
-// feedSize is how many issues the feed holds, whole.
-const feedSize = 20
+// How many issues the list of the archive and the feed hold.
+const (
+	archiveSize = 200
+	feedSize    = 20
+)
 
 func (s *Service) feed(ctx context.Context, t *tenant.Tenant, set Settings, issues []Issue) ([]byte, error) {
 	lang := i18n.Lang(ctx)
 	home := s.page(t, lang, "/newsletter/archiv")
 	f := atom{Title: set.name(lang), ID: home, Author: t.Name, Updated: t.Created.UTC().Format(time.RFC3339),
 		Links: []atomLink{{Href: home}, {Rel: "self", Href: home + "/feed.xml"}}}
-	for n, i := range issues[:min(len(issues), feedSize)] {
+	for n, i := range issues {
 		at := i.Started.UTC().Format(time.RFC3339)
 		if n == 0 {
 			f.Updated = at

@@ -41,6 +41,11 @@ func (s *Service) sender(set Settings) string {
 	return a
 }
 
+// mailbox puts the name of a newsletter before the address it comes from.
+func mailbox(name, address string) string {
+	return `"` + strings.NewReplacer(`"`, "", `\`, "").Replace(name) + `" <` + address + ">"
+}
+
 // page is the address of a page of the tenant in a language.
 func (s *Service) page(t *tenant.Tenant, lang, path string) string {
 	if lang != i18n.Reference {
@@ -66,7 +71,7 @@ func (s *Service) series(ctx context.Context, t *tenant.Tenant, i Issue) (map[st
 		if err != nil {
 			return nil, err
 		}
-		m.From, m.At = "\""+strings.NewReplacer(`"`, "", `\`, "").Replace(set.name(i.Lang))+"\" <"+from+">", at
+		m.From, m.At = mailbox(set.name(i.Lang), from), at
 		if set.Sender != "" {
 			m.Envelope = from
 		}

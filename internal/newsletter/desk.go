@@ -38,6 +38,19 @@ func (s *Service) overview(ctx context.Context, t *tenant.Tenant) (v deskView, e
 	return v, nil
 }
 
+// readers is how many people an issue for everybody goes to.
+func (s *Service) readers(ctx context.Context, of tenant.ID) (n int64, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		c, err := countSubscribers(ctx, tx, of)
+		n = c.Active
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("newsletter: readers: %w", err)
+	}
+	return n, nil
+}
+
 type editorView struct {
 	Title, Action, Done string
 	Issue               Issue

@@ -283,11 +283,12 @@ func (s *Service) postManage(w http.ResponseWriter, r *http.Request) error {
 	return web.Redirect(w, r, "/newsletter/verwalten/"+word+"?gespeichert=ja")
 }
 
-// archiveSize is how many issues the archive and the feed hold.
-const archiveSize = 200
-
 func (s *Service) getArchive(w http.ResponseWriter, r *http.Request) error {
-	_, set, issues, err := s.archive(r)
+	t, set, err := s.archive(r)
+	if err != nil {
+		return err
+	}
+	issues, err := s.archived(r.Context(), t.ID, false)
 	if err != nil {
 		return err
 	}
@@ -295,24 +296,20 @@ func (s *Service) getArchive(w http.ResponseWriter, r *http.Request) error {
 	return show(w, r, http.StatusOK, web.View{Title: v.Title, Body: archivePage(v)})
 }
 
-// archive returns what everybody may read; NotFound where the tenant has chosen
-// to have no archive.
-func (s *Service) archive(r *http.Request) (t *tenant.Tenant, set Settings, issues []Issue, err error) {
+// archive returns whose archive is asked for; NotFound where the tenant has
+// chosen to have none.
+func (s *Service) archive(r *http.Request) (t *tenant.Tenant, set Settings, err error) {
 	if t, err = s.tenantOf(r); err != nil {
-		return t, set, nil, err
+		return nil, set, err
 	}
 	if set, err = s.settings(r.Context(), t); err == nil && !set.Archive {
 		err = fault.NotFound
 	}
-	if err != nil {
-		return t, set, nil, err
-	}
-	issues, err = s.archived(r.Context(), t.ID)
-	return t, set, issues, err
+	return t, set, err
 }
 
 func (s *Service) getArchived(w http.ResponseWriter, r *http.Request) error {
-	t, _, _, err := s.archive(r)
+	t, _, err := s.archive(r)
 	if err != nil {
 		return err
 	}
@@ -356,7 +353,11 @@ type atomEntry struct {
 }
 
 func (s *Service) getFeed(w http.ResponseWriter, r *http.Request) error {
-	t, set, issues, err := s.archive(r)
+	t, set, err := s.archive(r)
+	if err != nil {
+		return err
+	}
+	issues, err := s.archived(r.Context(), t.ID, true)
 	if err != nil {
 		return err
 	}

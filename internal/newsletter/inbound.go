@@ -60,7 +60,7 @@ func (s *Service) FromMail(ctx context.Context, of tenant.ID, m Incoming) (handl
 		if err != nil {
 			return false, nil, nil // a clerk looks at a word that is none
 		}
-		_, err = s.withdraw(ctx, of, l.ID, WayMail)
+		err = s.withdraw(ctx, of, l.ID, WayMail)
 		return err == nil, nil, err
 	}
 	address, err := mail.ParseAddress("from", m.From)
@@ -83,7 +83,7 @@ func (s *Service) FromMail(ctx context.Context, of tenant.ID, m Incoming) (handl
 		return false, nil, err
 	}
 	if m.Aligned {
-		_, err = s.withdraw(ctx, of, row.ID, WayMail)
+		err = s.withdraw(ctx, of, row.ID, WayMail)
 	}
 	return err == nil, reply, err
 }

@@ -55,11 +55,8 @@ func (s *Service) split(ref string) (t *tenant.Tenant, id, last string, err erro
 // runSend sends an issue, or the next part of it.
 func (s *Service) runSend(ctx context.Context, j jobs.Job) error {
 	t, id, last, err := s.split(j.Ref)
-	if errors.Is(err, fault.NotFound) {
-		return err // the module is off; it may come back within the time of the job
-	}
 	if err != nil {
-		return err
+		return err // where the module is off, it may come back within the time of the job
 	}
 	release, err := strconv.ParseInt(last, 10, 64)
 	if err != nil {
@@ -165,7 +162,7 @@ func (s *Service) letter(ctx context.Context, t *tenant.Tenant, k *keys, row sub
 	}
 	ctx = i18n.In(ctx, row.Lang)
 	title := set.name(row.Lang)
-	m := mail.Message{From: "\"" + strings.NewReplacer(`"`, "", `\`, "").Replace(title) + "\" <" + s.sender(set) + ">", To: string(address), ID: job, At: row.Mailed}
+	m := mail.Message{From: mailbox(title, s.sender(set)), To: string(address), ID: job, At: row.Mailed}
 	if row.State == active {
 		word, err := k.word(toManage, link{ID: row.ID, Until: row.Mailed.Add(manageFor)})
 		m.Subject = i18n.T(ctx, "newsletter.mail.known.subject", "title", title)

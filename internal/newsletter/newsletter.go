@@ -33,7 +33,6 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -53,13 +52,7 @@ import (
 var migrations embed.FS
 
 // Migrations are the tables of this package.
-func Migrations() db.Migrations {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the directory is embedded
-	}
-	return db.Migrations{Name: "newsletter", FS: dir}
-}
+func Migrations() db.Migrations { return db.Migrations{Name: "newsletter", FS: migrations} }
 
 // Keys is the part of the vault that a newsletter needs.
 type Keys interface {

@@ -33,23 +33,8 @@ func scanSubscriber(r db.Scanner) (s subscriber, err error) {
 	var mailed, requested, confirmed int64
 	err = r.Scan(&s.ID, &s.Key, &s.Address, &s.State, &s.Lang, &categories, &mailed, &s.Ref, &s.Bounces, &requested, &confirmed)
 	s.Categories = strings.Fields(categories)
-	s.Mailed, s.Requested, s.Confirmed = moment(mailed), moment(requested), moment(confirmed)
+	s.Mailed, s.Requested, s.Confirmed = db.Time(mailed), db.Time(requested), db.Time(confirmed)
 	return s, err
-}
-
-// moment is the time of a column in which 0 stands for never.
-func moment(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return db.Time(ms)
-}
-
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return db.Millis(t)
 }
 
 func subscriberByKey(ctx context.Context, tx *db.Tx, of tenant.ID, key []byte) (subscriber, error) {
@@ -138,8 +123,8 @@ on conflict (tenant_id, id) do update
 set address = excluded.address, state = excluded.state, lang = excluded.lang, categories = excluded.categories,
   mailed_at = excluded.mailed_at, mailed_ref = excluded.mailed_ref, bounces = excluded.bounces, requested_at = excluded.requested_at,
   confirmed_at = excluded.confirmed_at`,
-		string(of), s.ID, s.Key, s.Address, string(s.State), s.Lang, words(s.Categories), millis(s.Mailed), s.Ref, s.Bounces,
-		millis(s.Requested), millis(s.Confirmed))
+		string(of), s.ID, s.Key, s.Address, string(s.State), s.Lang, words(s.Categories), db.Millis(s.Mailed), s.Ref, s.Bounces,
+		db.Millis(s.Requested), db.Millis(s.Confirmed))
 	return err
 }
 

@@ -11,10 +11,15 @@ import (
 	"poststelle/internal/tenant"
 )
 
-const selectIssue = `
-select id, number, state, lang, subject, body, categories, archived, author, version, changed_at, send_at, started_at, sent_at, cursor_id,
-  sent, failed
+// selectLine leaves out the words of an issue, for lists.
+const (
+	issueHead = `
+select id, number, state, lang, subject, `
+	issueTail = `, categories, archived, author, version, changed_at, send_at, started_at, sent_at, cursor_id, sent, failed
 from newsletter_issues`
+	selectIssue = issueHead + `body` + issueTail
+	selectLine  = issueHead + `''` + issueTail
+)
 
 func scanIssue(r db.Scanner) (i Issue, err error) {
 	var categories string
@@ -22,7 +27,7 @@ func scanIssue(r db.Scanner) (i Issue, err error) {
 	err = r.Scan(&i.ID, &i.Number, &i.State, &i.Lang, &i.Subject, &i.Body, &categories, &i.Archived, &i.Author, &i.Version, &changed, &at, &started,
 		&sent, &i.cursor, &i.Delivered, &i.Failed)
 	i.Categories = strings.Fields(categories)
-	i.Changed, i.SendAt, i.Started, i.Sent = moment(changed), moment(at), moment(started), moment(sent)
+	i.Changed, i.SendAt, i.Started, i.Sent = db.Time(changed), db.Time(at), db.Time(started), db.Time(sent)
 	return i, err
 }
 
@@ -31,19 +36,27 @@ func issueByID(ctx context.Context, tx *db.Tx, of tenant.ID, id string) (Issue, 
 where tenant_id = $1 and id = $2`, string(of), id))
 }
 
+// listIssues are the issues of the desk without their words.
 func listIssues(ctx context.Context, tx *db.Tx, of tenant.ID, limit int) ([]Issue, error) {
-	return db.Collect(ctx, tx, scanIssue, selectIssue+`
+	return db.Collect(ctx, tx, scanIssue, selectLine+`
 where tenant_id = $1
 order by changed_at desc, id
 limit $2`, string(of), limit)
 }
 
-// archivedIssues are those that everybody may read, newest first.
-func archivedIssues(ctx context.Context, tx *db.Tx, of tenant.ID, limit int) ([]Issue, error) {
-	return db.Collect(ctx, tx, scanIssue, selectIssue+`
+// inArchive are those that everybody may read, newest first.
+const inArchive = `
 where tenant_id = $1 and archived and started_at > 0
 order by number desc
-limit $2`, string(of), limit)
+limit $2`
+
+func archivedIssues(ctx context.Context, tx *db.Tx, of tenant.ID, limit int) ([]Issue, error) {
+	return db.Collect(ctx, tx, scanIssue, selectIssue+inArchive, string(of), limit)
+}
+
+// archivedLines are archivedIssues without their words.
+func archivedLines(ctx context.Context, tx *db.Tx, of tenant.ID, limit int) ([]Issue, error) {
+	return db.Collect(ctx, tx, scanIssue, selectLine+inArchive, string(of), limit)
 }
 
 func archivedIssue(ctx context.Context, tx *db.Tx, of tenant.ID, number int64) (Issue, error) {
@@ -79,7 +92,7 @@ func moveIssue(ctx context.Context, tx *db.Tx, of tenant.ID, id string, from, to
 update newsletter_issues
 set state = $5, send_at = $6, version = version + 1, changed_at = $7
 where tenant_id = $1 and id = $2 and state = $3 and version = $4`,
-		string(of), id, string(from), version, string(to), millis(sendAt), db.Millis(tx.Now))
+		string(of), id, string(from), version, string(to), db.Millis(sendAt), db.Millis(tx.Now))
 	return one(n, err)
 }
 

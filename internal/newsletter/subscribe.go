@@ -231,21 +231,19 @@ func (s *Service) leave(ctx context.Context, t *tenant.Tenant, p purpose, word, 
 	if err != nil {
 		return err
 	}
-	_, err = s.withdraw(ctx, t.ID, l.ID, way)
-	return err
+	return s.withdraw(ctx, t.ID, l.ID, way)
 }
 
 // withdraw ends a subscription at once: the row that can be sent to is deleted,
-// the evidence is marked and stays for its period. It reports whether there was
-// one.
-func (s *Service) withdraw(ctx context.Context, of tenant.ID, id, way string) (found bool, err error) {
+// the evidence is marked and stays for its period. One that has ended already is
+// no error.
+func (s *Service) withdraw(ctx context.Context, of tenant.ID, id, way string) error {
 	k, err := s.keysOf(ctx, of)
 	if err != nil {
-		return false, err
+		return err
 	}
 	s.gone.add(id, s.Now()) // before the commit: better one mail too few
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		found = false
 		row, err := subscriberByID(ctx, tx, of, id)
 		if errors.Is(err, fault.NotFound) {
 			return nil
@@ -253,13 +251,12 @@ func (s *Service) withdraw(ctx context.Context, of tenant.ID, id, way string) (f
 		if err != nil {
 			return err
 		}
-		found = true
 		return s.end(ctx, tx, k, of, row, way)
 	})
 	if err != nil {
-		return false, fmt.Errorf("newsletter: withdraw: %w", err)
+		return fmt.Errorf("newsletter: withdraw: %w", err)
 	}
-	return found, nil
+	return nil
 }
 
 // end is withdraw within a transaction.
