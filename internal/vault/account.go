@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -154,12 +155,18 @@ func validLang(lang string) bool {
 	return len(lang) >= 2 && len(lang) <= 8 && url.PathEscape(lang) == lang
 }
 
-// stillThere is fault.Denied, and ends the grants, when the account of a grant was deleted.
-func (v *Vault) stillThere(ctx context.Context, tx *db.Tx, g *grant) error {
-	ok, err := accountExists(ctx, tx, g.person)
-	if err == nil && !ok {
+// accountOf reads the account of a grant. It is fault.Denied, and ends the grants, when the account was deleted.
+func (v *Vault) accountOf(ctx context.Context, tx *db.Tx, g *grant) (accountRow, error) {
+	row, err := accountByID(ctx, tx, g.person)
+	if errors.Is(err, fault.NotFound) {
 		v.grants.endPerson("", g.person, "")
-		return fmt.Errorf("account %s: %w", g.person, fault.Denied)
+		err = fmt.Errorf("account %s: %w", g.person, fault.Denied)
 	}
+	return row, err
+}
+
+// stillThere is accountOf for who needs nothing of the row.
+func (v *Vault) stillThere(ctx context.Context, tx *db.Tx, g *grant) error {
+	_, err := v.accountOf(ctx, tx, g)
 	return err
 }

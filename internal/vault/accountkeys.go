@@ -39,15 +39,12 @@ func (v *Vault) holder(token, tenant string) (*grant, error) {
 }
 
 // accountKey reads and unwraps A, fault.Denied when the account was deleted meanwhile.
-func (v *Vault) accountKey(ctx context.Context, tx *db.Tx, account string) (seal.Key, error) {
-	row, err := accountByID(ctx, tx, account)
-	if errors.Is(err, fault.NotFound) {
-		return seal.Key{}, fmt.Errorf("account %s: %w", account, fault.Denied)
-	}
+func (v *Vault) accountKey(ctx context.Context, tx *db.Tx, g *grant) (seal.Key, error) {
+	row, err := v.accountOf(ctx, tx, g)
 	if err != nil {
 		return seal.Key{}, err
 	}
-	return v.unwrapAccount(row.wrapped, account)
+	return v.unwrapAccount(row.wrapped, row.id)
 }
 
 // AccountCards returns the keys of the cards of at most 200 messages of the tenant that lie in the person's mailbox; the others are
@@ -151,7 +148,7 @@ func (v *Vault) Adopt(ctx context.Context, token, tenant string, code seal.Code)
 	}
 	hash, kek := lookupHash(tenant, code.LookupID()), code.WrapKey()
 	err = v.update(ctx, "adopt", func(tx *db.Tx) error {
-		a, err := v.accountKey(ctx, tx, g.person)
+		a, err := v.accountKey(ctx, tx, g)
 		if err != nil {
 			return err
 		}
@@ -332,7 +329,7 @@ func (v *Vault) DraftKey(ctx context.Context, token, draft string) (seal.Key, er
 	}
 	var k seal.Key
 	err = v.update(ctx, "draft key", func(tx *db.Tx) error {
-		a, err := v.accountKey(ctx, tx, g.person)
+		a, err := v.accountKey(ctx, tx, g)
 		if err != nil {
 			return err
 		}

@@ -135,7 +135,7 @@ func (v *Vault) Register(ctx context.Context, r Registration) (request string, e
 		bad = append(bad, f)
 	}
 	if r.Passkey == nil || r.Password != "" {
-		if f, wrong := badAccountPassword(r.Password, r.Mail); wrong {
+		if f, wrong := badPassword(r.Password, r.Mail); wrong {
 			bad = append(bad, f)
 		}
 	}
@@ -156,7 +156,7 @@ func (v *Vault) Register(ctx context.Context, r Registration) (request string, e
 func (v *Vault) registration(ctx context.Context, r Registration, id string) ([]byte, error) {
 	var s registered
 	if r.Passkey != nil {
-		key, err := v.checkNewPasskey(ctx, *r.Passkey)
+		key, err := v.checkNewPasskey(*r.Passkey)
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +167,7 @@ func (v *Vault) registration(ctx context.Context, r Registration, id string) ([]
 	}
 	if r.Password != "" {
 		var err error
-		if s.PHC, err = v.hashFrom(ctx, r.Password, r.Origin); err != nil {
+		if s.PHC, err = v.newPassword(ctx, r.Password, r.Origin); err != nil {
 			return nil, err
 		}
 	}
@@ -176,16 +176,6 @@ func (v *Vault) registration(ctx context.Context, r Registration, id string) ([]
 		return nil, err
 	}
 	return v.keys.seal(raw, "request.secret", id), nil
-}
-
-// hashFrom is newPassword within an origin's share of the queue.
-func (v *Vault) hashFrom(ctx context.Context, password, origin string) ([]byte, error) {
-	release, err := v.slot(ctx, origin)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return hashPassword(password, v.cfg.Argon)
 }
 
 // ConfirmAccount makes the account of a registration and signs the person in, once and within 24 hours. by must hold the password or
@@ -358,14 +348,6 @@ func (v *Vault) ConfirmMail(ctx context.Context, realm, link, token string) (req
 		return v.moveMail(ctx, tx, row, r)
 	})
 	return id, err
-}
-
-// accountOf reads the account behind a grant, fault.Denied when it was deleted meanwhile.
-func (v *Vault) accountOf(ctx context.Context, tx *db.Tx, g *grant) (accountRow, error) {
-	if err := v.stillThere(ctx, tx, g); err != nil {
-		return accountRow{}, err
-	}
-	return accountByID(ctx, tx, g.person)
 }
 
 func (v *Vault) moveMail(ctx context.Context, tx *db.Tx, row accountRow, r requestRow) error {

@@ -168,12 +168,8 @@ func (v *Vault) takeCode(ctx context.Context, account, otp string, then func(*db
 // A wrong part is fault.Denied.
 func (v *Vault) proveAccount(ctx context.Context, g *grant, password, otp, origin string) error {
 	var row accountRow
-	err := v.view(ctx, "prove", func(tx *db.Tx) error {
-		if err := v.stillThere(ctx, tx, g); err != nil {
-			return err
-		}
-		var err error
-		row, err = accountByID(ctx, tx, g.person)
+	err := v.view(ctx, "prove", func(tx *db.Tx) (err error) {
+		row, err = v.accountOf(ctx, tx, g)
 		return err
 	})
 	if err != nil {
@@ -204,10 +200,7 @@ func (v *Vault) Account(ctx context.Context, token string) (AccountInfo, error) 
 	}
 	var out AccountInfo
 	err = v.view(ctx, "account", func(tx *db.Tx) error {
-		if err := v.stillThere(ctx, tx, g); err != nil {
-			return err
-		}
-		row, err := accountByID(ctx, tx, g.person)
+		row, err := v.accountOf(ctx, tx, g)
 		if err != nil {
 			return err
 		}
@@ -276,10 +269,10 @@ func (v *Vault) auditChange(ctx context.Context, tx *db.Tx, realm, what string) 
 
 // accountPHC checks a new password of a citizen and hashes it. The field is "password".
 func (v *Vault) accountPHC(ctx context.Context, password, mail string) ([]byte, error) {
-	if f, bad := badAccountPassword(password, mail); bad {
+	if f, bad := badPassword(password, mail); bad {
 		return nil, fault.Fields(f)
 	}
-	return v.newPassword(ctx, password)
+	return v.newPassword(ctx, password, "")
 }
 
 // OfferSecondFactor draws a seed. It is in force once TakeSecondFactor has seen a code of it; until then nothing changes. It demands a
@@ -318,10 +311,7 @@ func (v *Vault) TakeSecondFactor(ctx context.Context, token, otp string) error {
 		return fmt.Errorf("vault: take second factor: %w", fault.TooMany)
 	}
 	return v.update(ctx, "take second factor", func(tx *db.Tx) error {
-		if err := v.stillThere(ctx, tx, g); err != nil {
-			return err
-		}
-		row, err := accountByID(ctx, tx, g.person)
+		row, err := v.accountOf(ctx, tx, g)
 		if err == nil && len(row.totpNext) == 0 {
 			err = fmt.Errorf("nothing offered: %w", fault.Conflict)
 		}
@@ -469,9 +459,4 @@ func (v *Vault) AccountMail(ctx context.Context, token string, accounts []string
 		out[r.id] = Address{Mail: string(mail), Lang: r.lang, Realm: r.realm}
 	}
 	return out, nil
-}
-
-// badAccountPassword holds the rules of badPassword with the address as context.
-func badAccountPassword(password, mail string) (fault.Field, bool) {
-	return badPassword(password, mail)
 }

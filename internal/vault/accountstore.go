@@ -40,15 +40,6 @@ func accountByID(ctx context.Context, tx *db.Tx, account string) (accountRow, er
 		where id = $1`, account))
 }
 
-func accountExists(ctx context.Context, tx *db.Tx, account string) (bool, error) {
-	var at int64
-	err := tx.QueryRow(ctx, `select created_at from vault_accounts where id = $1`, account).Scan(&at)
-	if errors.Is(err, fault.NotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 func listAccounts(ctx context.Context, tx *db.Tx, accounts []string) ([]accountRow, error) {
 	return db.Collect(ctx, tx, scanAccount, selectAccounts+`
 		where id in (`+db.In(1, len(accounts))+`)
@@ -56,7 +47,7 @@ func listAccounts(ctx context.Context, tx *db.Tx, accounts []string) ([]accountR
 		limit 1000`, args(nil, accounts)...)
 }
 
-// selectAccountKeys reads the accounts of a batch of letters.
+// selectAccountKeys reads those of the accounts that are there, by their ids.
 func selectAccountKeys(ctx context.Context, tx *db.Tx, accounts []string) (map[string]accountRow, error) {
 	if len(accounts) == 0 {
 		return nil, nil

@@ -205,7 +205,7 @@ func (v *Vault) passkeysOf(ctx context.Context, owner, host string) (out []webau
 }
 
 // checkNewPasskey checks the answer to an offer with New and uses its challenge up. Every fault of the answer is fault.Denied.
-func (v *Vault) checkNewPasskey(_ context.Context, a PasskeyAnswer) (newPasskey, error) {
+func (v *Vault) checkNewPasskey(a PasskeyAnswer) (newPasskey, error) {
 	if v.closed.Load() {
 		return newPasskey{}, fault.Unavailable
 	}
@@ -268,12 +268,6 @@ func (v *Vault) putPasskey(ctx context.Context, tx *db.Tx, owner string, n newPa
 	return insertPasskey(ctx, tx, id, owner, v.passkeyFind(n.Key.Credential.ID), sealed)
 }
 
-// dropPasskeys removes all passkeys of an owner.
-func dropPasskeys(ctx context.Context, tx *db.Tx, owner string) error {
-	_, err := deletePasskeys(ctx, tx, owner)
-	return err
-}
-
 // AddPasskey stores a new passkey for the signed-in person who asked for the offer. It needs a fresh proof (ErrProve).
 // fault.Conflict when the device is known already or the person has ten; fault.Invalid names the field name.
 func (v *Vault) AddPasskey(ctx context.Context, token string, a PasskeyAnswer) error {
@@ -284,7 +278,7 @@ func (v *Vault) AddPasskey(ctx context.Context, token string, a PasskeyAnswer) e
 	if err != nil {
 		return fmt.Errorf("vault: add passkey: %w", err)
 	}
-	n, err := v.checkNewPasskey(ctx, a)
+	n, err := v.checkNewPasskey(a)
 	if err == nil && n.Owner != g.owner() {
 		err = fmt.Errorf("offer is of somebody else: %w", fault.Denied)
 	}
@@ -422,13 +416,13 @@ func (v *Vault) assertPasskey(ctx context.Context, a PasskeyAnswer) (c ceremony,
 	if err != nil {
 		return c, row, nil, err
 	}
-	find2 := func(_, handle []byte) (webauthn.User, error) {
+	owner := func(_, handle []byte) (webauthn.User, error) {
 		if !bytes.Equal(handle, key.Handle) {
 			return nil, fault.Denied
 		}
 		return passkeyUser{handle: key.Handle, keys: []webauthn.Credential{key.Credential}}, nil
 	}
-	used, err := rp.ValidateDiscoverableLogin(find2, c.session(), parsed)
+	used, err := rp.ValidateDiscoverableLogin(owner, c.session(), parsed)
 	if err != nil {
 		return c, row, nil, denied("passkey: refused", err)
 	}

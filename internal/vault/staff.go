@@ -144,7 +144,7 @@ func (v *Vault) AddStaff(ctx context.Context, token string, s StaffSpec) (Enrolm
 	if err := s.check(); err != nil {
 		return Enrolment{}, fmt.Errorf("vault: add staff: %w", err)
 	}
-	phc, err := v.newPassword(ctx, s.Password)
+	phc, err := v.newPassword(ctx, s.Password, "")
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("vault: add staff: %w", err)
 	}
@@ -196,8 +196,9 @@ func (s StaffSpec) check() error {
 	return fault.Fields(bad...)
 }
 
-func (v *Vault) newPassword(ctx context.Context, password string) ([]byte, error) {
-	release, err := v.slot(ctx, "")
+// newPassword hashes a password within an origin's share of the queue; see slot.
+func (v *Vault) newPassword(ctx context.Context, password, origin string) ([]byte, error) {
+	release, err := v.slot(ctx, origin)
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +246,7 @@ func (v *Vault) SetPassword(ctx context.Context, token, tenant, person, password
 	if f, bad := badPassword(password, tenant, login); bad {
 		return fmt.Errorf("vault: set password of %s: %w", person, fault.Fields(f))
 	}
-	phc, err := v.newPassword(ctx, password)
+	phc, err := v.newPassword(ctx, password, "")
 	if err != nil {
 		return fmt.Errorf("vault: set password of %s: %w", person, err)
 	}
@@ -435,10 +436,7 @@ func (v *Vault) Members(ctx context.Context, tenant, mailbox string) ([]Member, 
 
 // Staff lists the persons of a tenant by login, for any of them or the console.
 func (v *Vault) Staff(ctx context.Context, token, tenant string) ([]Person, error) {
-	g, err := v.grant(token)
-	if err == nil && g.service != ServiceConsole {
-		g, err = v.person(token, tenant)
-	}
+	g, err := v.console(token, tenant)
 	if err != nil {
 		return nil, fmt.Errorf("vault: staff: %w", err)
 	}

@@ -42,8 +42,10 @@ func deletePasskey(ctx context.Context, tx *db.Tx, owner, id string) (int64, err
 	return tx.Exec(ctx, `delete from vault_passkeys where owner = $1 and id = $2`, owner, id)
 }
 
-func deletePasskeys(ctx context.Context, tx *db.Tx, owner string) (int64, error) {
-	return tx.Exec(ctx, `delete from vault_passkeys where owner = $1`, owner)
+// dropPasskeys removes all passkeys of an owner.
+func dropPasskeys(ctx context.Context, tx *db.Tx, owner string) error {
+	_, err := tx.Exec(ctx, `delete from vault_passkeys where owner = $1`, owner)
+	return err
 }
 
 // waysIn is how an account can be entered.
