@@ -2,7 +2,6 @@ package mailbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -97,12 +96,8 @@ func (s *Service) saveDraft(ctx context.Context, who account.Citizen, of tenant.
 // roomForSaved refuses a further draft of an account that has very many.
 func (s *Service) roomForSaved(ctx context.Context, who account.Citizen, id string) error {
 	return s.DB.View(ctx, func(tx *db.Tx) error {
-		n, err := countSaved(ctx, tx, who.ID)
-		if err != nil || n < maxSaved {
-			return err
-		}
-		list, err := selectSavedOf(ctx, tx, who.ID, savedBatch)
-		if err == nil && !slices.ContainsFunc(list, func(x savedRow) bool { return x.ID == id }) {
+		all, mine, err := countSaved(ctx, tx, who.ID, id)
+		if err == nil && all >= maxSaved && mine == 0 {
 			err = errSavedFull
 		}
 		return err
@@ -172,14 +167,7 @@ func (s *Service) unsealSaved(ctx context.Context, who account.Citizen, x savedR
 	if err != nil {
 		return draft{}, err
 	}
-	var d draft
-	if err := json.Unmarshal(plain, &d); err != nil {
-		return draft{}, err
-	}
-	if d.Values == nil {
-		d.Values = map[string]string{}
-	}
-	return d, nil
+	return decodeDraft(plain)
 }
 
 // savedDraft is a saved draft as the list shows it. Lost says that its key is

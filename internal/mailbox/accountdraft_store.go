@@ -81,9 +81,14 @@ order by expires_at, id
 limit $2`, db.Millis(tx.Now), limit)
 }
 
-func countSaved(ctx context.Context, tx *db.Tx, account string) (n int, err error) {
-	err = tx.QueryRow(ctx, `select count(*) from mailbox_saved_drafts where account_id = $1`, account).Scan(&n)
-	return n, err
+// countSaved returns how many drafts an account has, and how many of them have
+// the id: one or none.
+func countSaved(ctx context.Context, tx *db.Tx, account, id string) (all, mine int, err error) {
+	err = tx.QueryRow(ctx, `
+select count(*), coalesce(sum(case when id = $2 then 1 else 0 end), 0)
+from mailbox_saved_drafts
+where account_id = $1`, account, id).Scan(&all, &mine)
+	return all, mine, err
 }
 
 // savedFiles returns the files that a saved draft keeps.

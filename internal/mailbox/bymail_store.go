@@ -2,7 +2,6 @@ package mailbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -57,10 +56,6 @@ func openFacts(k seal.Key, of tenant.ID, messageID string, sealed []byte) (*mail
 	if len(sealed) == 0 {
 		return nil, nil
 	}
-	plain, err := openPart(k, of, messageID, "mail", sealed)
-	if err != nil {
-		return nil, err
-	}
 	f := new(mailFacts)
-	return f, json.Unmarshal(plain, f)
+	return f, openJSON(k.Derive("mail"), of, messageID, "mail", sealed, f)
 }

@@ -109,7 +109,7 @@ func loadDraft(s *web.Session, id string) (draft, error) {
 func decodeDraft(raw []byte) (draft, error) {
 	var d draft
 	if err := json.Unmarshal(raw, &d); err != nil {
-		return draft{}, fmt.Errorf("mailbox: draft in session: %w", err)
+		return draft{}, fmt.Errorf("mailbox: read draft: %w", err)
 	}
 	if d.Values == nil {
 		d.Values = map[string]string{}

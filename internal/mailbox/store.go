@@ -185,10 +185,7 @@ limit 100000`, string(of), threadID)
 	if err != nil {
 		return nil, err
 	}
-	failed, err := db.Collect(ctx, tx, func(r db.Scanner) (id string, err error) {
-		err = r.Scan(&id)
-		return id, err
-	}, `
+	failed, err := db.Collect(ctx, tx, scanText, `
 select id
 from mailbox_messages
 where tenant_id = $1 and thread_id = $2 and undelivered = $3
@@ -287,10 +284,7 @@ where tenant_id = $1 and id = $2`, string(of), messageID, some(contact))
 // removeThread deletes all rows of a thread and returns the blobs that they
 // pointed at. Removing what is gone already is no error.
 func removeThread(ctx context.Context, tx *db.Tx, of tenant.ID, id string) ([]string, error) {
-	blobs, err := db.Collect(ctx, tx, func(r db.Scanner) (b string, err error) {
-		err = r.Scan(&b)
-		return b, err
-	},
+	blobs, err := db.Collect(ctx, tx, scanText,
 		`select blob_id from mailbox_files where tenant_id = $1 and thread_id = $2 order by blob_id limit 100000`, string(of), id)
 	if err != nil {
 		return nil, err
