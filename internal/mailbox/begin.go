@@ -51,6 +51,11 @@ func (s *Service) drawThread(ctx context.Context, who account.Actor, from string
 	if err != nil {
 		return seal.Key{}, fmt.Errorf("mailbox: begin thread: %w", err)
 	}
+	return s.begunKey(ctx, who, from, box, threadID, messageID)
+}
+
+// begunKey has the vault give the key of a thread that the person begins.
+func (s *Service) begunKey(ctx context.Context, who account.Actor, from string, box tenant.MailboxID, threadID, messageID string) (seal.Key, error) {
 	k, err := s.Vault.Begin(ctx, who.Grant, string(who.Tenant), string(box), from, threadID, messageID)
 	if errors.Is(err, fault.Conflict) {
 		return seal.Key{}, errNobody
@@ -68,12 +73,9 @@ func (s *Service) begin(ctx context.Context, who account.Actor, in beginInput) (
 	if err != nil {
 		return "", err
 	}
-	k, err := s.Vault.Begin(ctx, who.Grant, string(who.Tenant), string(in.Mailbox.ID), in.From, in.Draft.Thread, in.Draft.Message)
-	if errors.Is(err, fault.Conflict) {
-		return "", errNobody
-	}
+	k, err := s.begunKey(ctx, who, in.From, in.Mailbox.ID, in.Draft.Thread, in.Draft.Message)
 	if err != nil {
-		return "", fmt.Errorf("mailbox: begin thread: %w", paused(err))
+		return "", err
 	}
 	now := s.Now()
 	if number, err = s.numbers.next(ctx, s.DB, who.Tenant, now); err != nil {
@@ -145,8 +147,7 @@ func (s *Service) commitBegun(ctx context.Context, tx *db.Tx, who account.Actor,
 			return err
 		}
 		// The vault has the last word on who holds it.
-		ref := string(who.Tenant) + ":" + th.ID + ":" + h.Account
-		if err := s.Jobs.Enqueue(ctx, tx, jobHold, ref, jobs.At(tx.Now.Add(settleSoon))); err != nil {
+		if err := s.enqueueHold(ctx, tx, who.Tenant, th.ID, h.Account); err != nil {
 			return err
 		}
 	}

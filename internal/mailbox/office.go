@@ -102,18 +102,25 @@ func (s *Service) openThread(ctx context.Context, who account.Actor, id string) 
 // openBatch is how many messages the vault opens in one call.
 const openBatch = 200
 
-// openKeys asks the vault for the keys of messages of one thread. A thread that
-// has not arrived there yet has none, which is no error.
+// openKeys asks the vault for the keys of messages of one thread.
 func (s *Service) openKeys(ctx context.Context, who account.Actor, id string, list []message) (map[string]seal.Key, error) {
+	return s.openBatches(ctx, who.Tenant, id, list, func(ids []string) (map[string]seal.Key, error) {
+		return s.Vault.Open(ctx, who.Grant, string(who.Tenant), id, ids)
+	})
+}
+
+// openBatches asks the vault for the keys of messages of one thread, a batch at
+// a time. A thread that has not arrived there yet has none, which is no error.
+func (s *Service) openBatches(ctx context.Context, of tenant.ID, id string, list []message, open func(ids []string) (map[string]seal.Key, error)) (map[string]seal.Key, error) {
 	keys := make(map[string]seal.Key, len(list))
 	for part := range slices.Chunk(list, openBatch) {
 		ids := make([]string, len(part))
 		for i, m := range part {
 			ids[i] = m.ID
 		}
-		got, err := s.Vault.Open(ctx, who.Grant, string(who.Tenant), id, ids)
+		got, err := open(ids)
 		if errors.Is(err, fault.NotFound) {
-			if arrived, stateErr := s.arrived(ctx, who.Tenant, id); stateErr != nil || arrived {
+			if arrived, stateErr := s.arrived(ctx, of, id); stateErr != nil || arrived {
 				return nil, cmp.Or(stateErr, err)
 			}
 			return keys, nil

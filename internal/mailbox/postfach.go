@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -88,24 +87,13 @@ func (s *Service) commitHeld(ctx context.Context, tx *db.Tx, th thread, l letter
 }
 
 // accountKeys has the vault open messages of a thread for the person who holds
-// it. A thread that is on its way to the vault has none, which is no error.
+// it.
 func (s *Service) accountKeys(ctx context.Context, of tenant.ID, c collected, list []message) (map[string]seal.Key, error) {
-	keys := make(map[string]seal.Key, len(list))
-	for part := range slices.Chunk(list, openBatch) {
-		ids := make([]string, len(part))
-		for i, m := range part {
-			ids[i] = m.ID
-		}
-		got, err := s.Vault.AccountOpen(ctx, c.holder.Grant, string(of), c.Thread, ids)
-		if errors.Is(err, fault.NotFound) {
-			if arrived, stateErr := s.arrived(ctx, of, c.Thread); stateErr == nil && !arrived {
-				return keys, nil
-			}
-		}
-		if err != nil {
-			return nil, fmt.Errorf("mailbox: open held %s: %w", c.Thread, err)
-		}
-		maps.Copy(keys, got)
+	keys, err := s.openBatches(ctx, of, c.Thread, list, func(ids []string) (map[string]seal.Key, error) {
+		return s.Vault.AccountOpen(ctx, c.holder.Grant, string(of), c.Thread, ids)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("mailbox: open held %s: %w", c.Thread, err)
 	}
 	return keys, nil
 }
@@ -209,10 +197,11 @@ func (s *Service) dropHolding(ctx context.Context, tx *db.Tx, of tenant.ID, thre
 // settleHolding stores the job that finishes what is about to be done to vault
 // and database, should it be interrupted.
 func (s *Service) settleHolding(ctx context.Context, of tenant.ID, threadID, accountID string) error {
-	return s.DB.Update(ctx, func(tx *db.Tx) error {
-		ref := string(of) + ":" + threadID + ":" + accountID
-		return s.Jobs.Enqueue(ctx, tx, jobHold, ref, jobs.At(tx.Now.Add(settleSoon)))
-	})
+	return s.DB.Update(ctx, func(tx *db.Tx) error { return s.enqueueHold(ctx, tx, of, threadID, accountID) })
+}
+
+func (s *Service) enqueueHold(ctx context.Context, tx *db.Tx, of tenant.ID, threadID, accountID string) error {
+	return s.Jobs.Enqueue(ctx, tx, jobHold, string(of)+":"+threadID+":"+accountID, jobs.At(tx.Now.Add(settleSoon)))
 }
 
 // runHold brings a row in line with the vault: who has the key has the row.
@@ -377,15 +366,15 @@ func (s *Service) realmOf(t *tenant.Tenant) []tenant.ID {
 // UnreadCount returns how many threads of a person's mailbox have something new,
 // on the host of t, for the navigation.
 func (s *Service) UnreadCount(ctx context.Context, who account.Citizen, t *tenant.Tenant) (int, error) {
-	var c heldCounts
+	n := 0
 	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
-		c, err = countHeld(ctx, tx, who.ID, s.realmOf(t))
+		n, err = countUnread(ctx, tx, who.ID, s.realmOf(t))
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("mailbox: count unread: %w", err)
 	}
-	return c.Unread, nil
+	return n, nil
 }
 
 // registerAccountJobs are the jobs for people with an account, and what goes

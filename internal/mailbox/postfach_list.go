@@ -3,6 +3,7 @@ package mailbox
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -101,26 +102,33 @@ type heldRow struct {
 }
 
 // heldPage reads a page of a mailbox. However long it is, the cost is that of
-// the page: one query for the rows, one for the cards, and one call to the vault
-// for each authority on it.
+// the page: one query for the rows, and for each authority on it one for the
+// cards and one call to the vault.
 func (s *Service) heldPage(ctx context.Context, who account.Citizen, of []tenant.ID, f heldFilter) (page heldPage, err error) {
-	var rows []held
-	var cards map[string][]byte
+	cards := map[string][]byte{}
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		if rows, err = selectHeld(ctx, tx, who.ID, of, f); err != nil {
+		rows, err := selectHeld(ctx, tx, who.ID, of, f)
+		if err != nil {
 			return err
 		}
+		page = heldPage{}
+		page.cut(rows, f)
 		if page.Counts, err = countHeld(ctx, tx, who.ID, of); err != nil {
 			return err
 		}
-		cards, err = selectHeldCards(ctx, tx, rows)
-		return err
+		for at, ids := range page.cardIDs() {
+			got, err := selectCards(ctx, tx, at, ids)
+			if err != nil {
+				return err
+			}
+			maps.Copy(cards, got)
+		}
+		return nil
 	})
 	if err != nil {
 		return heldPage{}, fmt.Errorf("mailbox: page of a mailbox: %w", err)
 	}
-	page.cut(rows, f)
-	if err := s.openHeldCards(ctx, who, page.Rows, cards); err != nil {
+	if err := s.openHeldCards(ctx, who, page, cards); err != nil {
 		return heldPage{}, fmt.Errorf("mailbox: page of a mailbox: %w", err)
 	}
 	return page, nil
@@ -159,22 +167,26 @@ func (x held) cardIDs() []string {
 	return []string{x.First, x.Last}
 }
 
-// openHeldCards unseals subject and excerpt of the rows.
-func (s *Service) openHeldCards(ctx context.Context, who account.Citizen, rows []heldRow, cards map[string][]byte) error {
+// cardIDs are the messages whose cards the page shows, by their authority.
+func (p heldPage) cardIDs() map[tenant.ID][]string {
 	ids := map[tenant.ID][]string{}
-	for _, r := range rows {
+	for _, r := range p.Rows {
 		ids[r.thread.Tenant] = append(ids[r.thread.Tenant], r.cardIDs()...)
 	}
+	return ids
+}
+
+// openHeldCards unseals subject and excerpt of the rows.
+func (s *Service) openHeldCards(ctx context.Context, who account.Citizen, page heldPage, cards map[string][]byte) error {
 	keys := map[string]seal.Key{}
-	for of, list := range ids {
-		got, err := s.Vault.AccountCards(ctx, who.Grant, string(of), list)
+	for of, ids := range page.cardIDs() {
+		got, err := s.Vault.AccountCards(ctx, who.Grant, string(of), ids)
 		if err != nil {
 			return err
 		}
-		for id, k := range got {
-			keys[id] = k
-		}
+		maps.Copy(keys, got)
 	}
+	rows := page.Rows
 	for i := range rows {
 		for _, id := range rows[i].cardIDs() {
 			k, ok := keys[id]
@@ -309,23 +321,4 @@ func (s *Service) heldItem(r *http.Request, t *tenant.Tenant, row heldRow) ui.It
 		it.Notes = append(it.Notes, i18n.T(ctx, "mailbox.postfach.due", "date", i18n.Date(ctx, row.Due)))
 	}
 	return it
-}
-
-// selectHeldCards reads the sealed cards of rows.
-func selectHeldCards(ctx context.Context, tx *db.Tx, rows []held) (map[string][]byte, error) {
-	ids := map[tenant.ID][]string{}
-	for _, x := range rows {
-		ids[x.thread.Tenant] = append(ids[x.thread.Tenant], x.cardIDs()...)
-	}
-	out := map[string][]byte{}
-	for of, list := range ids {
-		got, err := selectCards(ctx, tx, of, list)
-		if err != nil {
-			return nil, err
-		}
-		for id, c := range got {
-			out[id] = c
-		}
-	}
-	return out, nil
 }

@@ -79,16 +79,9 @@ func updateHolding(ctx context.Context, tx *db.Tx, h holding) error {
 	// Whoever has read it may be told anew.
 	_, err := tx.Exec(ctx, `
 update mailbox_holdings
-set unread = $4, notice = $5, told_at = case when $6 = 1 then told_at else 0 end
-where account_id = $1 and tenant_id = $2 and thread_id = $3`, h.Account, string(h.Tenant), h.Thread, h.Unread, h.Notice, bit(h.Unread))
+set unread = $4, notice = $5, told_at = case when $4 then told_at else 0 end
+where account_id = $1 and tenant_id = $2 and thread_id = $3`, h.Account, string(h.Tenant), h.Thread, h.Unread, h.Notice)
 	return err
-}
-
-func bit(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // toldLately reports whether the person was told after since that something is
@@ -171,17 +164,13 @@ func scanHeld(r db.Scanner) (held, error) {
 const heldWhere = `
 from mailbox_holdings h
 join mailbox_threads t on t.id = h.thread_id and t.tenant_id = h.tenant_id
-where h.account_id = $1 and t.deleting = $2 and case when t.state = 'closed' and h.unread <> $5 then 1 else 0 end = $3
+where h.account_id = $1 and t.deleting = $2 and (t.state = 'closed' and h.unread <> $5) = $3
   and ($4 <> 'ungelesen' or h.unread = $5) and ($4 <> 'beantwortet' or t.state = 'waiting') and ($4 <> 'anhang' or t.files > 0)`
 
 // selectHeld returns a page of a mailbox with the given authorities, and one row
 // more, by the time of the last change.
 func selectHeld(ctx context.Context, tx *db.Tx, account string, of []tenant.ID, f heldFilter) ([]held, error) {
-	closed := 0
-	if f.Folder == folderClosed {
-		closed = 1
-	}
-	args := []any{account, false, closed, string(f.Chip), true, f.Size + 1}
+	args := []any{account, false, f.Folder == folderClosed, string(f.Chip), true, f.Size + 1}
 	if !f.Before.zero() {
 		args = append(args, f.Before.Key, f.Before.ID)
 		return db.Collect(ctx, tx, scanHeld, `
@@ -208,6 +197,18 @@ func texts(of []tenant.ID) []any {
 		out[i] = string(id)
 	}
 	return out
+}
+
+// countUnread returns how many threads of a mailbox have something new. Every
+// page asks.
+func countUnread(ctx context.Context, tx *db.Tx, account string, of []tenant.ID) (n int, err error) {
+	err = tx.QueryRow(ctx, `
+select count(*)
+from mailbox_holdings h
+join mailbox_threads t on t.id = h.thread_id and t.tenant_id = h.tenant_id
+where h.account_id = $1 and t.deleting = $2 and h.unread = $3 and h.tenant_id in (`+db.In(4, len(of))+`)`,
+		append([]any{account, false, true}, texts(of)...)...).Scan(&n)
+	return n, err
 }
 
 // heldCounts are the numbers beside the folders and chips.
