@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"sync"
 
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
@@ -28,27 +27,6 @@ var moduleForm = regexp.MustCompile(`^[a-z][a-z0-9]{0,39}$`)
 
 func moduleAD(tenant, module string) string { return canonical("module", tenant, module) }
 
-// handed are the module keys whose hand-out stands in the audit.
-type handed struct {
-	mu  sync.Mutex
-	all map[[2]string]bool
-}
-
-func (h *handed) has(tenant, module string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.all[[2]string{tenant, module}]
-}
-
-func (h *handed) add(tenant, module string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.all == nil {
-		h.all = map[[2]string]bool{}
-	}
-	h.all[[2]string{tenant, module}] = true
-}
-
 // ModuleKey is that of ModuleService.
 func (v *Vault) ModuleKey(ctx context.Context, token, tenant, module string) (seal.Key, error) {
 	g, err := v.service(token, ServiceWebsite)
@@ -63,19 +41,21 @@ func (v *Vault) ModuleKey(ctx context.Context, token, tenant, module string) (se
 		wrapped, err = selectModule(ctx, tx, tenant, module)
 		return err
 	}
-	if v.handed.has(tenant, module) {
+	id := rowID{tenant, module}
+	if _, again := v.handed.Load(id); again {
 		err = v.view(ctx, "module key", read)
-	} else if err = v.update(ctx, "module key", func(tx *db.Tx) error {
-		if err := read(tx); errors.Is(err, fault.NotFound) {
-			if wrapped, err = v.newModule(ctx, tx, tenant, module); err != nil {
+	} else {
+		err = v.update(ctx, "module key", func(tx *db.Tx) error {
+			tx.AfterCommit(func() { v.handed.Store(id, true) })
+			err := read(tx)
+			if errors.Is(err, fault.NotFound) {
+				wrapped, err = v.newModule(ctx, tx, tenant, module)
+			}
+			if err != nil {
 				return err
 			}
-		} else if err != nil {
-			return err
-		}
-		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionModule, object: module, items: 1})
-	}); err == nil {
-		v.handed.add(tenant, module)
+			return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionModule, object: module, items: 1})
+		})
 	}
 	if err != nil {
 		return seal.Key{}, err
@@ -88,8 +68,7 @@ func (v *Vault) ModuleKey(ctx context.Context, token, tenant, module string) (se
 }
 
 func (v *Vault) newModule(ctx context.Context, tx *db.Tx, tenant, module string) ([]byte, error) {
-	var known string
-	if err := tx.QueryRow(ctx, `select id from vault_tenants where id = $1`, tenant).Scan(&known); err != nil {
+	if err := tenantExists(ctx, tx, tenant); err != nil {
 		return nil, err
 	}
 	wrapped := seal.Wrap(v.keys.module, seal.NewKey(), moduleAD(tenant, module))

@@ -188,7 +188,7 @@ type Vault struct {
 	dummy  []byte // PHC string that no password matches
 
 	passkeys ceremonies
-	handed   handed
+	handed   sync.Map // rowID of tenant and module -> true, for the module keys whose hand-out stands in the audit
 
 	dayMu sync.Mutex
 	days  map[string]seal.Private // opened intake day keys; dropped when destroyed
