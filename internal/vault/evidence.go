@@ -70,18 +70,6 @@ const (
 	actionEvidenceRefuse = "evidence.refuse"
 )
 
-// evidencePerson resolves a person of the tenant and demands, in the transaction, one of the roles as it stands in the row.
-func evidencePerson(ctx context.Context, tx *db.Tx, g *grant, roles ...string) error {
-	if err := stillActive(ctx, tx, g); err != nil {
-		return err
-	}
-	role, err := selectRole(ctx, tx, g.tenant, g.person)
-	if err == nil && !slices.Contains(roles, role) {
-		err = fault.Denied
-	}
-	return err
-}
-
 // AskEvidence is that of EvidenceService.
 func (v *Vault) AskEvidence(ctx context.Context, token, tenant, object, ground, reason string) (string, error) {
 	g, err := v.person(token, tenant)
@@ -98,7 +86,7 @@ func (v *Vault) AskEvidence(ctx context.Context, token, tenant, object, ground, 
 	}
 	id := rand.Text()
 	err = v.update(ctx, "ask evidence", func(tx *db.Tx) error {
-		if err := evidencePerson(ctx, tx, g, RoleEditor, RoleDPO); err != nil {
+		if _, err := stillIn(ctx, tx, g, RoleEditor, RoleDPO); err != nil {
 			return err
 		}
 		if err := fault.Fields(bad...); err != nil {
@@ -134,14 +122,15 @@ func (v *Vault) EvidenceRequests(ctx context.Context, token, tenant string) ([]E
 	}
 	var out []EvidenceRequest
 	err = v.view(ctx, "evidence requests", func(tx *db.Tx) error {
-		if err := evidencePerson(ctx, tx, g, RoleEditor, RoleDPO, RoleAdmin); err != nil {
-			return err
-		}
-		role, err := selectRole(ctx, tx, tenant, g.person)
+		role, err := stillIn(ctx, tx, g, RoleEditor, RoleDPO, RoleAdmin)
 		if err != nil {
 			return err
 		}
 		rows, err := selectEvidence(ctx, tx, tenant)
+		if err != nil {
+			return err
+		}
+		givers, err := selectGivers(ctx, tx, tenant)
 		if err != nil {
 			return err
 		}
@@ -152,11 +141,7 @@ func (v *Vault) EvidenceRequests(ctx context.Context, token, tenant string) ([]E
 				return err
 			}
 			r.Reason, r.Mine = string(raw), r.By == g.person
-			same, err := sameHand(ctx, tx, tenant, r.By, g.person)
-			if err != nil {
-				return err
-			}
-			r.MayGrant = !same && (role == RoleDPO || role == RoleAdmin)
+			r.MayGrant = (role == RoleDPO || role == RoleAdmin) && !givers.sameHand(r.By, g.person)
 			out = append(out, r.EvidenceRequest)
 		}
 		return nil
@@ -187,7 +172,7 @@ func (v *Vault) GrantEvidence(ctx context.Context, token, tenant, request, day s
 		if _, err := grantable(ctx, tx, g, request); err != nil {
 			return err
 		}
-		if _, err := takeEvidence(ctx, tx, tenant, request); err != nil {
+		if err := deleteEvidence(ctx, tx, tenant, request); err != nil {
 			return err
 		}
 		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionEvidenceGrant, object: r.Object, items: 1, purpose: r.Ground})
@@ -201,15 +186,15 @@ func (v *Vault) GrantEvidence(ctx context.Context, token, tenant, request, day s
 
 // grantable reads a request that the person may grant.
 func grantable(ctx context.Context, tx *db.Tx, g *grant, request string) (evidenceRow, error) {
-	if err := evidencePerson(ctx, tx, g, RoleDPO, RoleAdmin); err != nil {
+	if _, err := stillIn(ctx, tx, g, RoleDPO, RoleAdmin); err != nil {
 		return evidenceRow{}, err
 	}
 	r, err := selectEvidenceOne(ctx, tx, g.tenant, request)
 	if err != nil {
 		return r, err
 	}
-	same, err := sameHand(ctx, tx, g.tenant, r.By, g.person)
-	if err == nil && same {
+	givers, err := selectGivers(ctx, tx, g.tenant)
+	if err == nil && givers.sameHand(r.By, g.person) {
 		err = fmt.Errorf("asked by the same hand: %w", fault.Denied)
 	}
 	return r, err
@@ -237,19 +222,19 @@ func (v *Vault) RefuseEvidence(ctx context.Context, token, tenant, request strin
 		return fmt.Errorf("vault: refuse evidence: %w", err)
 	}
 	return v.update(ctx, "refuse evidence", func(tx *db.Tx) error {
-		if err := evidencePerson(ctx, tx, g, RoleEditor, RoleDPO, RoleAdmin); err != nil {
-			return err
-		}
-		r, err := takeEvidence(ctx, tx, tenant, request)
+		role, err := stillIn(ctx, tx, g, RoleEditor, RoleDPO, RoleAdmin)
 		if err != nil {
 			return err
 		}
-		role, err := selectRole(ctx, tx, tenant, g.person)
+		r, err := selectEvidenceOne(ctx, tx, tenant, request)
 		if err != nil {
 			return err
 		}
 		if r.By != g.person && role == RoleEditor {
 			return fault.Denied
+		}
+		if err := deleteEvidence(ctx, tx, tenant, request); err != nil {
+			return err
 		}
 		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionEvidenceRefuse, object: r.Object, items: 1, purpose: r.Ground})
 	})
@@ -267,9 +252,11 @@ func scanEvidence(s db.Scanner) (r evidenceRow, err error) {
 	return r, err
 }
 
+const selectRequested = `
+	select id, object, ground, reason_sealed, asked_by, created_at from vault_evidence`
+
 func selectEvidence(ctx context.Context, tx *db.Tx, tenant string) ([]evidenceRow, error) {
-	return db.Collect(ctx, tx, scanEvidence, `
-		select id, object, ground, reason_sealed, asked_by, created_at from vault_evidence
+	return db.Collect(ctx, tx, scanEvidence, selectRequested+`
 		where tenant = $1 and created_at > $2
 		order by created_at, id
 		limit 200`, tenant, db.Millis(tx.Now.Add(-evidenceWait)))
@@ -283,19 +270,14 @@ func insertEvidence(ctx context.Context, tx *db.Tx, tenant, id, object, ground s
 }
 
 func selectEvidenceOne(ctx context.Context, tx *db.Tx, tenant, id string) (evidenceRow, error) {
-	return scanEvidence(tx.QueryRow(ctx, `
-		select id, object, ground, reason_sealed, asked_by, created_at from vault_evidence
+	return scanEvidence(tx.QueryRow(ctx, selectRequested+`
 		where tenant = $1 and id = $2 and created_at > $3`, tenant, id, db.Millis(tx.Now.Add(-evidenceWait))))
 }
 
-// takeEvidence returns an open request and removes it, so that it is decided once.
-func takeEvidence(ctx context.Context, tx *db.Tx, tenant, id string) (evidenceRow, error) {
-	r, err := selectEvidenceOne(ctx, tx, tenant, id)
-	if err != nil {
-		return r, err
-	}
-	_, err = tx.Exec(ctx, `delete from vault_evidence where tenant = $1 and id = $2`, tenant, id)
-	return r, err
+// deleteEvidence removes a request in the transaction that decides it.
+func deleteEvidence(ctx context.Context, tx *db.Tx, tenant, id string) error {
+	_, err := tx.Exec(ctx, `delete from vault_evidence where tenant = $1 and id = $2`, tenant, id)
+	return err
 }
 
 func deleteLapsedEvidence(ctx context.Context, tx *db.Tx) error {

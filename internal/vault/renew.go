@@ -31,7 +31,7 @@ func (v *Vault) reopenMembers(ctx context.Context, tx *db.Tx, g *grant, tenant, 
 		return err
 	}
 	for _, box := range boxes {
-		keeps, err := v.begins(ctx, tx, g, tenant, person, box)
+		keeps, err := begins(ctx, tx, g, tenant, person, box)
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (v *Vault) reopenMembers(ctx context.Context, tx *db.Tx, g *grant, tenant, 
 
 // reopenSubstitutions is reopenMembers for the substitutions by and of a person.
 func (v *Vault) reopenSubstitutions(ctx context.Context, tx *db.Tx, g *grant, tenant, person string) error {
-	if keeps, err := v.begins(ctx, tx, g, tenant, person, ""); err != nil || keeps {
+	if keeps, err := begins(ctx, tx, g, tenant, person, ""); err != nil || keeps {
 		return err
 	}
 	rows, err := selectSubstitutions(ctx, tx, tenant)
@@ -74,7 +74,7 @@ func (v *Vault) reopenSubstitutions(ctx context.Context, tx *db.Tx, g *grant, te
 }
 
 // begins reports whether the console acts at an authority that has too few persons to confirm anything.
-func (v *Vault) begins(ctx context.Context, tx *db.Tx, g *grant, tenant, person, mailbox string) (bool, error) {
+func begins(ctx context.Context, tx *db.Tx, g *grant, tenant, person, mailbox string) (bool, error) {
 	if g.service == "" {
 		return false, nil
 	}

@@ -104,16 +104,22 @@ func stillActive(ctx context.Context, tx *db.Tx, g *grant) error {
 	return err
 }
 
-// stillAdmin repeats in the transaction that who acts is still an administrator of the tenant, or the console. The role counts as the
-// row has it now, not as it was at sign-in.
-func stillAdmin(ctx context.Context, tx *db.Tx, g *grant) error {
+// stillIn repeats in the transaction that the person behind the grant is active and has one of the roles, and returns it. The role
+// counts as the row has it now, not as it was at sign-in. A service has none and passes.
+func stillIn(ctx context.Context, tx *db.Tx, g *grant, roles ...string) (role string, err error) {
 	if g.service != "" {
-		return nil
+		return "", nil
 	}
-	role, err := selectRole(ctx, tx, g.tenant, g.person)
-	if errors.Is(err, fault.NotFound) || err == nil && role != RoleAdmin {
-		return fmt.Errorf("person %s: %w", g.person, fault.Denied)
+	role, err = selectRole(ctx, tx, g.tenant, g.person)
+	if errors.Is(err, fault.NotFound) || err == nil && !slices.Contains(roles, role) {
+		err = fmt.Errorf("person %s: %w", g.person, fault.Denied)
 	}
+	return role, err
+}
+
+// stillAdmin repeats in the transaction that who acts is still an administrator of the tenant, or the console.
+func stillAdmin(ctx context.Context, tx *db.Tx, g *grant) error {
+	_, err := stillIn(ctx, tx, g, RoleAdmin)
 	return err
 }
 
@@ -164,12 +170,8 @@ func (v *Vault) AddStaff(ctx context.Context, token string, s StaffSpec) (Enrolm
 		if err := stillAdmin(ctx, tx, g); err != nil {
 			return err
 		}
-		operator, err := selectOperator(ctx, tx, s.Tenant)
-		if err != nil {
+		if err := roleFits(ctx, tx, s.Tenant, s.Role); err != nil {
 			return err
-		}
-		if s.Role == RoleOperator && !operator {
-			return fault.Fields(fault.Field{Name: "role", Key: "vault.staff.operatorrole"})
 		}
 		if err := insertStaff(ctx, tx, s.Tenant, v.loginKey(s.Tenant, s.Login), row); err != nil {
 			return err
@@ -180,6 +182,15 @@ func (v *Vault) AddStaff(ctx context.Context, token string, s StaffSpec) (Enrolm
 		return Enrolment{}, err
 	}
 	return e, nil
+}
+
+// roleFits refuses the operator's role anywhere but in the operator's own tenant; a tenant that does not exist is fault.NotFound.
+func roleFits(ctx context.Context, tx *db.Tx, tenant, role string) error {
+	operator, err := selectOperator(ctx, tx, tenant)
+	if err == nil && role == RoleOperator && !operator {
+		err = fault.Fields(fault.Field{Name: "role", Key: "vault.staff.operatorrole"})
+	}
+	return err
 }
 
 func (s StaffSpec) check() error {
@@ -394,14 +405,13 @@ func (v *Vault) joinsNow(ctx context.Context, tx *db.Tx, g *grant, tenant string
 	if !v.cfg.FourEyes {
 		return true, nil
 	}
-	if g.service == "" {
-		if p.By == "" {
-			return false, nil
-		}
-		return mayConfirm(ctx, tx, g, tenant, p)
+	if g.service != "" {
+		return begins(ctx, tx, g, tenant, p.Person, p.Mailbox)
 	}
-	n, err := countConfirmers(ctx, tx, tenant, p.Person, p.Mailbox)
-	return n < 2, err
+	if p.By == "" {
+		return false, nil
+	}
+	return mayConfirm(ctx, tx, g, tenant, p)
 }
 
 // Leave ends a membership from the next call on. token is that of an administrator, of the person, or of the console. It is

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"poststelle/internal/db"
@@ -104,12 +103,8 @@ func (v *Vault) SetRole(ctx context.Context, token, tenant, person, role string)
 		if err != nil || old == role {
 			return err
 		}
-		operator, err := selectOperator(ctx, tx, tenant)
-		if err != nil {
+		if err := roleFits(ctx, tx, tenant, role); err != nil {
 			return err
-		}
-		if role == RoleOperator && !operator {
-			return fault.Fields(fault.Field{Name: "role", Key: "vault.staff.operatorrole"})
 		}
 		if err := updateRole(ctx, tx, tenant, person, role); err != nil {
 			return err
@@ -129,62 +124,78 @@ func (v *Vault) SetRole(ctx context.Context, token, tenant, person, role string)
 	})
 }
 
-// mayConfirm reports whether the person behind the grant is a second pair of eyes for the proposal: not who proposed it, not who gains
-// by it, and not somebody who could be the same hand (sameHand). An administrator may; the lead of the mailbox may; for a substitution also the absent person and a lead of all their mailboxes.
+// eyes is the person behind a grant as the second pair: what their rows say in this transaction, read once for any number of proposals.
+type eyes struct {
+	person, role string   // both "" for a service
+	mine         []string // their own confirmed memberships, read for leads only
+	givers       givers
+}
+
+// selectEyes reads the active person of a grant; any other one is fault.Denied.
+func selectEyes(ctx context.Context, tx *db.Tx, g *grant) (e eyes, err error) {
+	if g.service != "" {
+		return e, nil
+	}
+	e.person = g.person
+	if e.role, err = stillIn(ctx, tx, g, Roles()...); err != nil {
+		return e, err
+	}
+	if e.role == RoleLead {
+		if e.mine, err = selectMemberships(ctx, tx, g.tenant, g.person); err != nil {
+			return e, err
+		}
+	}
+	e.givers, err = selectGivers(ctx, tx, g.tenant)
+	return e, err
+}
+
+// mayConfirm is eyes.confirms for one proposal.
 func mayConfirm(ctx context.Context, tx *db.Tx, g *grant, tenant string, p Proposal) (bool, error) {
+	e, err := selectEyes(ctx, tx, g)
+	if err != nil {
+		return false, err
+	}
+	return e.confirms(ctx, tx, tenant, p)
+}
+
+// confirms reports whether the person is a second pair of eyes for a proposal of their tenant: not who proposed it, not who gains by
+// it, and not somebody who could be the same hand. An administrator may; the lead of the mailbox may; for a substitution also the
+// absent person and a lead of all their mailboxes.
+func (e eyes) confirms(ctx context.Context, tx *db.Tx, tenant string, p Proposal) (bool, error) {
 	gains := p.Person
 	if p.Kind == ProposeSubstitute {
 		gains = p.Deputy
 	}
-	if g.service != "" || g.tenant != tenant || g.person == p.By || g.person == gains {
+	if e.person == "" || e.person == gains || e.givers.sameHand(p.By, e.person) {
 		return false, nil
 	}
-	role, err := selectRole(ctx, tx, tenant, g.person)
-	if err != nil {
-		return false, err
-	}
-	ok := role == RoleAdmin || p.Kind == ProposeSubstitute && g.person == p.Person
-	if !ok && role == RoleLead {
-		if ok, err = leads(ctx, tx, g.person, tenant, p); err != nil {
-			return false, err
-		}
-	}
-	if !ok {
-		return false, nil
-	}
-	if strings.HasPrefix(p.By, "service:") { // everybody's first password comes from the console
+	if e.role == RoleAdmin || p.Kind == ProposeSubstitute && e.person == p.Person {
 		return true, nil
 	}
-	same, err := sameHand(ctx, tx, tenant, p.By, g.person)
-	return !same, err
+	return e.leads(ctx, tx, tenant, p)
 }
 
-// sameHand reports whether one person could have acted as both: somebody who gave both of them their role, password or second factor, or
-// one of the two who gave it to the other, directly or by way of third ones. What the console gave does not count: everybody's first
-// password may come from there.
-func sameHand(ctx context.Context, tx *db.Tx, tenant, a, b string) (bool, error) {
-	gifts, err := selectGifts(ctx, tx, tenant)
-	if err != nil {
-		return false, err
-	}
-	givers := map[string][]string{}
-	for _, g := range gifts {
-		givers[g.to] = append(givers[g.to], g.by)
-	}
-	behind := behindOf(givers, b)
-	for person := range behindOf(givers, a) {
+// givers are, for each person of a tenant, those who gave them their role, password or second factor. The console is not among them:
+// everybody's first password may come from there.
+type givers map[string][]string
+
+// sameHand reports whether one person could have acted as both: they are one, or somebody gave to both of them, or one of the two gave
+// to the other, directly or by way of third ones.
+func (all givers) sameHand(a, b string) bool {
+	behind := all.behind(b)
+	for person := range all.behind(a) {
 		if behind[person] {
-			return true, nil
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
 
-// behindOf are all who could act as a person, the person too.
-func behindOf(givers map[string][]string, person string) map[string]bool {
+// behind are all who could act as a person, the person too.
+func (all givers) behind(person string) map[string]bool {
 	out := map[string]bool{person: true}
 	for next := []string{person}; len(next) > 0; next = next[1:] {
-		for _, by := range givers[next[0]] {
+		for _, by := range all[next[0]] {
 			if !out[by] {
 				out[by] = true
 				next = append(next, by)
@@ -194,20 +205,20 @@ func behindOf(givers map[string][]string, person string) map[string]bool {
 	return out
 }
 
-// leads reports whether a lead is a member of every mailbox that the proposal opens.
-func leads(ctx context.Context, tx *db.Tx, lead, tenant string, p Proposal) (bool, error) {
-	mine, err := selectMemberships(ctx, tx, tenant, lead)
-	if err != nil {
-		return false, err
+// leads reports whether the person is a lead and a member of every mailbox that the proposal opens.
+func (e eyes) leads(ctx context.Context, tx *db.Tx, tenant string, p Proposal) (bool, error) {
+	if e.role != RoleLead {
+		return false, nil
 	}
 	opened := []string{p.Mailbox}
 	if p.Kind == ProposeSubstitute {
+		var err error
 		if opened, err = selectMemberships(ctx, tx, tenant, p.Person); err != nil {
 			return false, err
 		}
 	}
 	for _, m := range opened {
-		if !slices.Contains(mine, m) {
+		if !slices.Contains(e.mine, m) {
 			return false, nil
 		}
 	}
@@ -242,25 +253,19 @@ func (v *Vault) Proposals(ctx context.Context, token, tenant string) ([]Proposal
 	}
 	var out []Proposal
 	err = v.view(ctx, "proposals", func(tx *db.Tx) error {
-		if err := stillActive(ctx, tx, g); err != nil {
+		e, err := selectEyes(ctx, tx, g)
+		if err != nil {
 			return err
 		}
 		all, err := selectProposals(ctx, tx, tenant)
 		if err != nil {
 			return err
 		}
-		wide := g.service != ""
-		if !wide {
-			role, err := selectRole(ctx, tx, tenant, g.person)
-			if err != nil {
-				return err
-			}
-			wide = role == RoleAdmin
-		}
+		wide := g.service != "" || e.role == RoleAdmin
 		out = nil
 		for _, p := range all {
 			p.Mine = slices.Contains([]string{p.By, p.Person, p.Deputy}, g.actor())
-			if p.MayConfirm, err = mayConfirm(ctx, tx, g, tenant, p); err != nil {
+			if p.MayConfirm, err = e.confirms(ctx, tx, tenant, p); err != nil {
 				return err
 			}
 			if wide || p.Mine || p.MayConfirm {
@@ -300,7 +305,7 @@ func (v *Vault) Confirm(ctx context.Context, token, tenant, proposal string) err
 			return err
 		}
 		if ok, err := mayConfirm(ctx, tx, g, tenant, p); err != nil || !ok {
-			return errors.Join(err, v.hidden(g, p))
+			return errors.Join(err, hidden(g, p))
 		}
 		e := entry{tenant: tenant, person: g.actor(), action: actionJoin, object: p.Person, purpose: p.Mailbox, items: 1}
 		var n int64
@@ -321,7 +326,7 @@ func (v *Vault) Confirm(ctx context.Context, token, tenant, proposal string) err
 }
 
 // hidden is the answer to who may not decide on a proposal: fault.Denied when Proposals shows it to them.
-func (v *Vault) hidden(g *grant, p Proposal) error {
+func hidden(g *grant, p Proposal) error {
 	if g.role == RoleAdmin || slices.Contains([]string{p.By, p.Person, p.Deputy}, g.person) {
 		return fmt.Errorf("proposal: a second person decides: %w", fault.Denied)
 	}
@@ -360,7 +365,7 @@ func (v *Vault) Refuse(ctx context.Context, token, tenant, proposal string) erro
 		}
 		if !ok && p.By != g.actor() {
 			if err := stillAdmin(ctx, tx, g); err != nil {
-				return v.hidden(g, p)
+				return hidden(g, p)
 			}
 		}
 		purpose := p.Mailbox
@@ -477,13 +482,14 @@ func (v *Vault) Substitutions(ctx context.Context, token, tenant string) ([]Subs
 	}
 	var out []Substitution
 	err = v.view(ctx, "substitutions", func(tx *db.Tx) error {
-		if err := stillActive(ctx, tx, g); err != nil {
+		role, err := stillIn(ctx, tx, g, Roles()...)
+		if err != nil {
 			return err
 		}
 		rows, err := selectSubstitutions(ctx, tx, tenant)
 		out = nil
 		for _, r := range rows {
-			if stillAdmin(ctx, tx, g) == nil || slices.Contains([]string{r.Person, r.Deputy}, g.person) {
+			if g.service != "" || role == RoleAdmin || slices.Contains([]string{r.Person, r.Deputy}, g.person) {
 				out = append(out, r.Substitution)
 			}
 		}
@@ -504,7 +510,7 @@ func (v *Vault) AuditRows(ctx context.Context, token, tenant string, f AuditFilt
 	}
 	var page AuditPage
 	err = v.update(ctx, "audit rows", func(tx *db.Tx) error {
-		if err := mayAudit(ctx, tx, g); err != nil {
+		if _, err := stillIn(ctx, tx, g, RoleAdmin, RoleDPO, RoleAuditor); err != nil {
 			return err
 		}
 		rows, err := selectAuditBefore(ctx, tx, tenant, f)
@@ -526,15 +532,4 @@ func (v *Vault) AuditRows(ctx context.Context, token, tenant string, f AuditFilt
 	}
 	page.Whole = err == nil
 	return page, nil
-}
-
-func mayAudit(ctx context.Context, tx *db.Tx, g *grant) error {
-	if g.service != "" {
-		return nil
-	}
-	role, err := selectRole(ctx, tx, g.tenant, g.person)
-	if errors.Is(err, fault.NotFound) || err == nil && !slices.Contains([]string{RoleAdmin, RoleDPO, RoleAuditor}, role) {
-		return fmt.Errorf("person %s: %w", g.person, fault.Denied)
-	}
-	return err
 }

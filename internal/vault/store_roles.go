@@ -56,16 +56,18 @@ func countConfirmers(ctx context.Context, tx *db.Tx, tenant, person, mailbox str
 	return n, err
 }
 
-// gift is that one person gave another the means to act: added them, or set their role, password or second factor.
-type gift struct{ by, to string }
-
-func selectGifts(ctx context.Context, tx *db.Tx, tenant string) ([]gift, error) {
-	return db.Collect(ctx, tx, func(s db.Scanner) (g gift, err error) {
-		return g, s.Scan(&g.by, &g.to)
+func selectGivers(ctx context.Context, tx *db.Tx, tenant string) (givers, error) {
+	out := givers{}
+	_, err := db.Collect(ctx, tx, func(s db.Scanner) (struct{}, error) {
+		var by, to string
+		err := s.Scan(&by, &to)
+		out[to] = append(out[to], by)
+		return struct{}{}, err
 	}, `
 		select distinct person, object from vault_audit
 		where tenant = $1 and person <> object and substr(person, 1, 8) <> 'service:'
 		and action in ('staff.add', 'staff.role', 'staff.password', 'staff.factor')`, tenant)
+	return out, err
 }
 
 func updateRole(ctx context.Context, tx *db.Tx, tenant, person, role string) error {
