@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 
-	"poststelle/internal/fault"
 	"poststelle/internal/inbound"
 	"poststelle/internal/tenant"
 )
@@ -48,10 +47,7 @@ func (c inboundFlags) check() error {
 }
 
 func (c inboundFlags) limits() inbound.Limits {
-	l := inbound.Limits{MailsPerHour: c.Hourly, MaxSize: int64(c.MaxMB) << 20}
-	if l.MailsPerHour == 0 {
-		l.MailsPerHour = -1
-	}
+	l := inbound.Limits{MailsPerHour: int(unlimited(int64(c.Hourly))), MaxSize: int64(c.MaxMB) << 20}
 	l.Memory = max(256<<20, 4*l.MaxSize)
 	return l
 }
@@ -145,13 +141,8 @@ func (*mailAdd) Help() string {
 
 func (c *mailAdd) open(ctx context.Context, a *App, s Streams) error {
 	err := tenant.AddMail(ctx, a.DB, tenant.ID(c.Tenant), c.Address)
-	switch {
-	case errors.Is(err, fault.Conflict):
-		return plain(fault.Conflict, "another tenant publishes %q; nothing was added", c.Address)
-	case errors.Is(err, fault.NotFound):
-		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
-	case err != nil:
-		return err
+	if err != nil {
+		return absent(taken(err, "another tenant publishes %q; nothing was added", c.Address), noTenant, c.Tenant)
 	}
 	return c.done(ctx, a, s, "published")
 }
@@ -173,11 +164,8 @@ func (*mailRemove) Help() string {
 
 func (c *mailRemove) open(ctx context.Context, a *App, s Streams) error {
 	err := tenant.RemoveMail(ctx, a.DB, tenant.ID(c.Tenant), c.Address)
-	if errors.Is(err, fault.NotFound) {
-		return plain(fault.NotFound, "%q has no added address %q; a contact address is published as long as it is the contact address", c.Tenant, c.Address)
-	}
 	if err != nil {
-		return err
+		return absent(err, "%q has no added address %q; a contact address is published as long as it is the contact address", c.Tenant, c.Address)
 	}
 	return c.done(ctx, a, s, "taken back")
 }
@@ -191,15 +179,13 @@ type mailList struct {
 func (*mailList) Help() string { return examples(`poststelle tenant mail list`) }
 
 func (c *mailList) open(_ context.Context, a *App, s Streams) error {
-	if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); c.Tenant != "" && !ok {
-		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
+	of, err := a.tenants(c.Tenant)
+	if err != nil {
+		return err
 	}
 	w := table(s.Out)
 	fmt.Fprintln(w, "TENANT\tADDRESS")
-	for _, t := range a.Directory.All() {
-		if c.Tenant != "" && string(t.ID) != c.Tenant {
-			continue
-		}
+	for _, t := range of {
 		for _, address := range t.Published() {
 			if owner, _, ok := a.Directory.ByMail(address); ok && owner.ID == t.ID {
 				fmt.Fprintf(w, "%s\t%s\n", t.ID, address)

@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"poststelle/internal/fault"
 	"poststelle/internal/tenant"
 )
 
@@ -18,11 +16,8 @@ type moduleFlags struct {
 
 func (c *moduleFlags) set(ctx context.Context, a *App, s Streams, on bool) error {
 	err := tenant.SetModule(ctx, a.DB, tenant.ID(c.Tenant), tenant.Module(c.Name), on)
-	if errors.Is(err, fault.NotFound) {
-		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
-	}
 	if err != nil {
-		return err
+		return absent(err, noTenant, c.Tenant)
 	}
 	if err := a.Directory.Refresh(ctx); err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 // person finds a member of staff by login, as the sign-in does without regard to
 // case.
 func (a *App) person(ctx context.Context, of, login string) (vault.Person, error) {
-	if _, ok := a.Directory.ByID(tenant.ID(of)); !ok {
-		return vault.Person{}, plain(fault.NotFound, "there is no tenant %q", of)
+	if _, err := a.tenant(of); err != nil {
+		return vault.Person{}, err
 	}
 	people, err := a.Vault.Staff(ctx, a.console, of)
 	if err != nil {
@@ -31,9 +31,9 @@ func (a *App) person(ctx context.Context, of, login string) (vault.Person, error
 
 // box finds a mailbox of a tenant.
 func (a *App) box(of, id string) (tenant.MailboxID, error) {
-	t, ok := a.Directory.ByID(tenant.ID(of))
-	if !ok {
-		return "", plain(fault.NotFound, "there is no tenant %q", of)
+	t, err := a.tenant(of)
+	if err != nil {
+		return "", err
 	}
 	if _, ok := t.Mailbox(tenant.MailboxID(id)); !ok {
 		return "", plain(fault.NotFound, "%q has no mailbox %q", of, id)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"poststelle/internal/fault"
+	"poststelle/internal/tenant"
 )
 
 // plainError is a sentence for the person at the console, with nothing around
@@ -29,6 +30,35 @@ func taken(err error, format string, args ...any) error {
 		return plain(fault.Conflict, format, args...)
 	}
 	return err
+}
+
+// absent does the same for a NotFound.
+func absent(err error, format string, args ...any) error {
+	if errors.Is(err, fault.NotFound) {
+		return plain(fault.NotFound, format, args...)
+	}
+	return err
+}
+
+// noTenant is the sentence for a short name that nobody has.
+const noTenant = "there is no tenant %q"
+
+// tenant finds a tenant by its short name.
+func (a *App) tenant(id string) (*tenant.Tenant, error) {
+	t, ok := a.Directory.ByID(tenant.ID(id))
+	if !ok {
+		return nil, plain(fault.NotFound, noTenant, id)
+	}
+	return t, nil
+}
+
+// tenants are the one of a short name, or all for "".
+func (a *App) tenants(id string) ([]*tenant.Tenant, error) {
+	if id == "" {
+		return a.Directory.All(), nil
+	}
+	t, err := a.tenant(id)
+	return []*tenant.Tenant{t}, err
 }
 
 // twice returns the first word that stands in the list twice, "" for none.

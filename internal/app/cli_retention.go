@@ -2,11 +2,9 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 
-	"poststelle/internal/fault"
 	"poststelle/internal/tenant"
 )
 
@@ -27,11 +25,8 @@ func (*mailboxSet) Help() string {
 
 func (c *mailboxSet) open(ctx context.Context, a *App, s Streams) error {
 	err := tenant.SetRetention(ctx, a.DB, tenant.ID(c.Tenant), tenant.MailboxID(c.ID), c.DeleteAfterDays)
-	if errors.Is(err, fault.NotFound) {
-		return plain(fault.NotFound, "there is no mailbox %q of a tenant %q", c.ID, c.Tenant)
-	}
 	if err != nil {
-		return err
+		return absent(err, "there is no mailbox %q of a tenant %q", c.ID, c.Tenant)
 	}
 	if err := a.Directory.Refresh(ctx); err != nil {
 		return err
@@ -89,11 +84,8 @@ func parseNetworks(list []string) (out []netip.Prefix, err error) {
 // be reached.
 func (a *App) SetNetworks(ctx context.Context, id tenant.ID, networks []netip.Prefix) error {
 	err := tenant.SetNetworks(ctx, a.DB, id, networks)
-	if errors.Is(err, fault.NotFound) {
-		return plain(fault.NotFound, "there is no tenant %q", id)
-	}
 	if err != nil {
-		return err
+		return absent(err, noTenant, id)
 	}
 	return a.Directory.Refresh(ctx)
 }
@@ -110,9 +102,9 @@ func (*networksList) Help() string {
 }
 
 func (c *networksList) open(_ context.Context, a *App, s Streams) error {
-	t, ok := a.Directory.ByID(tenant.ID(c.Tenant))
-	if !ok {
-		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
+	t, err := a.tenant(c.Tenant)
+	if err != nil {
+		return err
 	}
 	for _, n := range t.Networks {
 		if _, err := fmt.Fprintln(s.Out, n); err != nil {

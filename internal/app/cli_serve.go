@@ -87,18 +87,20 @@ func (c *serveCommand) run(ctx context.Context, s Streams) error {
 // secure says that browsers reach the server by https.
 func (c *serveCommand) secure() bool { return c.TLSCert != "" || c.BehindProxy }
 
-// limits are what one network may do. On the command line 0 takes a limit away;
-// in package mailbox that is a negative number.
+// limits are what one network may do.
 func (c *serveCommand) limits() mailbox.Limits {
-	none := func(n int64) int64 {
-		if n == 0 {
-			return -1
-		}
-		return n
-	}
 	return mailbox.Limits{
-		LettersPerHour: int(none(int64(c.Letters))), NetworkUploads: none(c.NetUploads << 20), AllUploads: none(c.AllUploads << 20),
+		LettersPerHour: int(unlimited(int64(c.Letters))), NetworkUploads: unlimited(c.NetUploads << 20), AllUploads: unlimited(c.AllUploads << 20),
 	}
+}
+
+// unlimited translates a limit of the command line, where 0 takes it away, for
+// the packages, where a negative number does.
+func unlimited(n int64) int64 {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 func (c *serveCommand) checkFlags() ([]netip.Prefix, error) {

@@ -14,7 +14,6 @@ import (
 	"poststelle/internal/accesslog"
 	"poststelle/internal/account"
 	"poststelle/internal/db"
-	"poststelle/internal/fault"
 	"poststelle/internal/journal"
 	"poststelle/internal/seal"
 	"poststelle/internal/tenant"
@@ -54,8 +53,8 @@ func (c *staffAdd) open(ctx context.Context, a *App, s Streams) error {
 		}
 		n.Mailboxes = append(n.Mailboxes, id)
 	}
-	if _, ok := a.Directory.ByID(n.Tenant); !ok {
-		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
+	if _, err := a.tenant(c.Tenant); err != nil {
+		return err
 	}
 	e, err := a.Accounts.AddStaff(ctx, n)
 	if err != nil {
@@ -99,8 +98,8 @@ func (*staffList) Help() string {
 }
 
 func (c *staffList) open(ctx context.Context, a *App, s Streams) error {
-	if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); !ok {
-		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
+	if _, err := a.tenant(c.Tenant); err != nil {
+		return err
 	}
 	people, err := a.Vault.Staff(ctx, a.console, c.Tenant)
 	if err != nil {
@@ -183,8 +182,8 @@ func (c *accesslogExport) open(ctx context.Context, a *App, s Streams) error {
 			ids = append(ids, string(t.ID))
 		}
 		ids = append(ids, "-") // requests for hosts of no tenant
-	} else if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); !ok {
-		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
+	} else if _, err := a.tenant(c.Tenant); err != nil {
+		return err
 	}
 	to := c.To
 	if to.IsZero() {

@@ -164,9 +164,9 @@ func (*tenantShow) Help() string {
 }
 
 func (c *tenantShow) open(_ context.Context, a *App, s Streams) error {
-	t, ok := a.Directory.ByID(tenant.ID(c.ID))
-	if !ok {
-		return plain(fault.NotFound, "there is no tenant %q", c.ID)
+	t, err := a.tenant(c.ID)
+	if err != nil {
+		return err
 	}
 	w := table(s.Out)
 	for _, line := range [][2]string{
@@ -215,9 +215,9 @@ func (c *mailboxAdd) open(ctx context.Context, a *App, s Streams) error {
 	if err := a.Directory.Refresh(ctx); err != nil {
 		return err
 	}
-	t, ok := a.Directory.ByID(tenant.ID(c.Tenant))
-	if !ok {
-		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
+	t, err := a.tenant(c.Tenant)
+	if err != nil {
+		return err
 	}
 	if _, ok := t.Mailbox(tenant.MailboxID(c.ID)); ok {
 		return plain(fault.Conflict, "%q has a mailbox %q already; nothing was added", c.Tenant, c.ID)
@@ -256,7 +256,7 @@ func (c *mailboxAdd) open(ctx context.Context, a *App, s Streams) error {
 	if m.Retention > 0 && t.Kind == tenant.Authority && t.Profile == tenant.Vorlage {
 		return usage("--delete-after-days: an authority with the profile vorlage promises in its notice that nothing is deleted automatically (A47)")
 	}
-	err := a.Vault.CreateTenants(ctx, []vault.TenantSpec{{ID: c.Tenant, Operator: t.Kind == tenant.Operator, Mailboxes: []string{c.ID}}})
+	err = a.Vault.CreateTenants(ctx, []vault.TenantSpec{{ID: c.Tenant, Operator: t.Kind == tenant.Operator, Mailboxes: []string{c.ID}}})
 	if err != nil {
 		return err
 	}
@@ -281,15 +281,13 @@ func (*mailboxList) Help() string {
 }
 
 func (c *mailboxList) open(_ context.Context, a *App, s Streams) error {
-	if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); c.Tenant != "" && !ok {
-		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
+	of, err := a.tenants(c.Tenant)
+	if err != nil {
+		return err
 	}
 	w := table(s.Out)
 	fmt.Fprintln(w, "TENANT\tMAILBOX\tREPLY DAYS\tFILE MB\tMESSAGE MB\tCLOSED ARE DELETED\tKINDS\tNAME")
-	for _, t := range a.Directory.All() {
-		if c.Tenant != "" && string(t.ID) != c.Tenant {
-			continue
-		}
+	for _, t := range of {
 		for _, m := range t.Mailboxes {
 			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", t.ID, m.ID, m.ReplyDays, m.MaxFile>>20, m.MaxMessage>>20, retention(m.Retention),
 				strings.Join(m.FileKinds, ","), m.Name)
@@ -316,8 +314,8 @@ func (*bannerAdd) Help() string {
 }
 
 func (c *bannerAdd) open(ctx context.Context, a *App, s Streams) error {
-	if _, ok := a.Directory.ByID(tenant.ID(c.Tenant)); c.Tenant != "" && !ok {
-		return plain(fault.NotFound, "there is no tenant %q", c.Tenant)
+	if _, err := a.tenants(c.Tenant); err != nil {
+		return err
 	}
 	id, err := tenant.AddBanner(ctx, a.DB, tenant.Banner{
 		Tenant: tenant.ID(c.Tenant), Kind: tenant.BannerKind(c.Kind), Title: c.Title, TitleEN: c.TitleEN, Text: c.Text, TextEN: c.TextEN,
@@ -366,10 +364,8 @@ func (*bannerEnd) Help() string {
 }
 
 func (c *bannerEnd) open(ctx context.Context, a *App, s Streams) error {
-	if err := tenant.EndBanner(ctx, a.DB, c.ID); errors.Is(err, fault.NotFound) {
-		return plain(fault.NotFound, "there is no system message %q that is shown or planned", c.ID)
-	} else if err != nil {
-		return err
+	if err := tenant.EndBanner(ctx, a.DB, c.ID); err != nil {
+		return absent(err, "there is no system message %q that is shown or planned", c.ID)
 	}
 	if err := a.Directory.Refresh(ctx); err != nil {
 		return err
