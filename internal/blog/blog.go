@@ -38,6 +38,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -389,11 +390,25 @@ func parseCursor(s string) cursor {
 	if m == nil {
 		return cursor{}
 	}
-	var ms int64
-	for _, d := range m[1] {
-		ms = ms*10 + int64(d-'0')
-	}
+	ms, _ := strconv.ParseInt(m[1], 10, 64) // at most 15 digits
 	return cursor{At: db.Time(ms), ID: m[2]}
+}
+
+// before is the place as the key of a list that is newest first: the beginning is
+// behind everything.
+func (c cursor) before(now time.Time) int64 {
+	if c.zero() {
+		return db.Millis(now.AddDate(100, 0, 0))
+	}
+	return db.Millis(c.At)
+}
+
+// page cuts a list of which one row more was read than it shows.
+func page[T any](rows []T, most int) (some []T, more bool) {
+	if len(rows) > most {
+		return rows[:most], true
+	}
+	return rows, false
 }
 
 // list returns public posts, newest first, and whether there are more.
@@ -405,9 +420,7 @@ func (s *Service) list(ctx context.Context, of tenant.ID, after cursor, most int
 	if err != nil {
 		return nil, false, fmt.Errorf("blog: list: %w", err)
 	}
-	if more = len(posts) > most; more {
-		posts = posts[:most]
-	}
+	posts, more = page(posts, most)
 	return posts, more, nil
 }
 

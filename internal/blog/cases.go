@@ -66,6 +66,8 @@ func checkText(name, text string) []fault.Field {
 	return nil
 }
 
+// checkDecision checks the ground and the words of a report, or of a decision
+// against a comment.
 func checkDecision(ground, statement string) error {
 	var f []fault.Field
 	if !slices.Contains(grounds(), ground) {
@@ -78,11 +80,7 @@ func checkDecision(ground, statement string) error {
 // page, which is the acknowledgement of receipt. Nothing about the person is
 // asked for or kept.
 func (s *Service) Report(ctx context.Context, t *tenant.Tenant, id, ground, body string, from netip.Addr) (string, error) {
-	var f []fault.Field
-	if !slices.Contains(grounds(), ground) {
-		f = append(f, fault.Field{Name: "grund", Key: "blog.error.ground"})
-	}
-	if err := fault.Fields(append(f, checkText("begruendung", body)...)...); err != nil {
+	if err := checkDecision(ground, body); err != nil {
 		return "", err
 	}
 	if _, ok := s.often.take(from, s.Now()); !ok {
@@ -208,9 +206,7 @@ func (s *Service) cases(ctx context.Context, of tenant.ID, open bool, after curs
 	if err != nil {
 		return nil, false, fmt.Errorf("blog: cases: %w", err)
 	}
-	if more = len(all) > most; more {
-		all = all[:most]
-	}
+	all, more = page(all, most)
 	return all, more, nil
 }
 

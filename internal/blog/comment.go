@@ -201,9 +201,7 @@ func (s *Service) thread(ctx context.Context, of tenant.ID, post string, after c
 		if all, err = selectThread(ctx, tx, of, post, after, most+1); err != nil {
 			return err
 		}
-		if more = len(all) > most; more {
-			all = all[:most]
-		}
+		all, more = page(all, most)
 		answers, err := selectAnswers(ctx, tx, of, post, all)
 		if err != nil {
 			return err
@@ -253,7 +251,7 @@ func (s *Service) mine(ctx context.Context, of tenant.ID, token string) (m mine,
 			return err
 		}
 		m.Slug, m.Title = p.Slug, p.Title
-		m.Complaints, err = selectCasesOf(ctx, tx, of, m.ID, "complaint")
+		m.Complaints, err = selectCasesOf(ctx, tx, of, m.ID, caseComplaint)
 		return err
 	})
 	if err != nil {
@@ -313,9 +311,7 @@ func (s *Service) queue(ctx context.Context, of tenant.ID, st commentState, afte
 	if err != nil {
 		return nil, false, fmt.Errorf("blog: queue: %w", err)
 	}
-	if more = len(all) > most; more {
-		all = all[:most]
-	}
+	all, more = page(all, most)
 	return all, more, nil
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"poststelle/internal/account"
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
 	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
 )
 
 var errNoEvidence = fmt.Errorf("blog: no evidence about the comment: %w", fault.NotFound)
@@ -26,14 +28,23 @@ func (s *Service) askEvidence(ctx context.Context, who account.Actor, comment, g
 	return nil
 }
 
-func (s *Service) refuseEvidence(ctx context.Context, who account.Actor, request string) error {
+// request finds a request among those that are open.
+func (s *Service) request(ctx context.Context, who account.Actor, id string) (vault.EvidenceRequest, error) {
 	all, err := s.Vault.EvidenceRequests(ctx, who.Grant, string(who.Tenant))
 	if err != nil {
-		return err
+		return vault.EvidenceRequest{}, err
 	}
-	q, ok := requestOf(all, request)
-	if !ok {
-		return fmt.Errorf("blog: request %s: %w", request, fault.NotFound)
+	i := slices.IndexFunc(all, func(q vault.EvidenceRequest) bool { return q.ID == id })
+	if i < 0 {
+		return vault.EvidenceRequest{}, fmt.Errorf("blog: request %s: %w", id, fault.NotFound)
+	}
+	return all[i], nil
+}
+
+func (s *Service) refuseEvidence(ctx context.Context, who account.Actor, request string) error {
+	q, err := s.request(ctx, who, request)
+	if err != nil {
+		return err
 	}
 	if err := s.Vault.RefuseEvidence(ctx, who.Grant, string(who.Tenant), request); err != nil {
 		return fmt.Errorf("blog: refuse evidence: %w", err)
@@ -44,16 +55,12 @@ func (s *Service) refuseEvidence(ctx context.Context, who account.Actor, request
 // grantEvidence opens the address of a comment for the second person. It is
 // journalled first, so that an attempt that fails is on record too.
 func (s *Service) grantEvidence(ctx context.Context, who account.Actor, request string) (comment string, at netip.Addr, err error) {
-	all, err := s.Vault.EvidenceRequests(ctx, who.Grant, string(who.Tenant))
+	q, err := s.request(ctx, who, request)
+	if err == nil && !q.MayGrant {
+		err = fmt.Errorf("blog: request %s: %w", request, fault.Denied)
+	}
 	if err != nil {
 		return "", at, err
-	}
-	q, ok := requestOf(all, request)
-	if !ok {
-		return "", at, fmt.Errorf("blog: request %s: %w", request, fault.NotFound)
-	}
-	if !q.MayGrant {
-		return "", at, fmt.Errorf("blog: request %s: %w", request, fault.Denied)
 	}
 	day, box, err := s.evidence(ctx, who.Tenant, q.Object)
 	if err == nil {

@@ -1,6 +1,8 @@
 package blog
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,9 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"crypto/sha256"
-	"encoding/hex"
 
 	"poststelle/internal/account"
 	"poststelle/internal/fault"
@@ -63,21 +62,37 @@ func (s *Service) getList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	after := parseCursor(r.URL.Query().Get("nach"))
-	posts, more, err := s.list(r.Context(), t.ID, after, postsPerPage)
+	posts, more, err := s.list(r.Context(), t.ID, placeOf(r), postsPerPage)
 	if err != nil {
 		return err
 	}
-	v := listView{Posts: posts, Operator: t.Kind == tenant.Operator}
+	var next cursor
 	if more {
 		last := posts[len(posts)-1]
-		v.Pager.Older = "/aktuelles?nach=" + cursor{last.Published, last.ID}.String()
+		next = cursor{last.Published, last.ID}
 	}
-	if !after.zero() {
-		v.Pager.First = "/aktuelles"
-	}
+	v := listView{Posts: posts, Pager: pagerOf(r, "/aktuelles", next)}
 	return web.Render(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "blog.title"), Body: listPage(v), Section: "blog"})
 }
+
+// pagerOf leads through the list at base: on to next, unless that is zero, and
+// back to the beginning.
+func pagerOf(r *http.Request, base string, next cursor) (p ui.PagerSpec) {
+	if !next.zero() {
+		sep := "?"
+		if strings.Contains(base, "?") {
+			sep = "&"
+		}
+		p.Older = base + sep + "nach=" + next.String()
+	}
+	if !placeOf(r).zero() {
+		p.First = base
+	}
+	return p
+}
+
+// placeOf is the place in a list that the address names.
+func placeOf(r *http.Request) cursor { return parseCursor(r.URL.Query().Get("nach")) }
 
 // getFeed answers with the Atom feed, and with 304 while it is the same.
 func (s *Service) getFeed(w http.ResponseWriter, r *http.Request) error {
@@ -153,7 +168,7 @@ func (s *Service) showPost(w http.ResponseWriter, r *http.Request, status int, t
 	if err != nil {
 		return err
 	}
-	after := parseCursor(r.URL.Query().Get("nach"))
+	after := placeOf(r)
 	comments, more, err := s.thread(ctx, t.ID, p.ID, after, commentsPerPage)
 	if err != nil {
 		return err
@@ -215,7 +230,7 @@ func (s *Service) getComments(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	all, more, err := s.thread(r.Context(), t.ID, p.ID, parseCursor(r.URL.Query().Get("nach")), commentsPerPage)
+	all, more, err := s.thread(r.Context(), t.ID, p.ID, placeOf(r), commentsPerPage)
 	if err != nil {
 		return err
 	}
@@ -245,9 +260,10 @@ func (s *Service) getPicture(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	who, err := s.Accounts.Actor(r)
-	staff := err == nil && who.May(account.Editor, account.Admin)
-	kind, data, err := s.file(r.Context(), t.ID, r.PathValue("name"), staff)
+	kind, data, err := s.file(r.Context(), t.ID, r.PathValue("name"), func() bool {
+		who, err := s.Accounts.Actor(r)
+		return err == nil && who.May(account.Editor, account.Admin)
+	})
 	if err != nil {
 		return err
 	}

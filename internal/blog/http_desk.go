@@ -1,7 +1,7 @@
 package blog
 
 import (
-	"fmt"
+	"bytes"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,7 +13,6 @@ import (
 	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
 	"poststelle/internal/web"
-	"poststelle/internal/web/ui"
 )
 
 const deskPath = "/amt/redaktion"
@@ -124,18 +123,16 @@ func (s *Service) Desk(w http.ResponseWriter, r *http.Request, who account.Actor
 }
 
 func (s *Service) getPosts(w http.ResponseWriter, r *http.Request, who account.Actor) error {
-	posts, more, err := s.all(r.Context(), who.Tenant, parseCursor(r.URL.Query().Get("nach")), rowsPerPage)
+	posts, more, err := s.all(r.Context(), who.Tenant, placeOf(r), rowsPerPage)
 	if err != nil {
 		return err
 	}
-	v := postsView{Posts: posts, Said: said(r)}
+	var next cursor
 	if more {
 		last := posts[len(posts)-1]
-		v.Pager.Older = deskPath + "/beitraege?nach=" + cursor{last.Changed, last.ID}.String()
+		next = cursor{last.Changed, last.ID}
 	}
-	if r.URL.Query().Has("nach") {
-		v.Pager.First = deskPath + "/beitraege"
-	}
+	v := postsView{Posts: posts, Said: said(r), Pager: pagerOf(r, deskPath+"/beitraege", next)}
 	return s.renderDesk(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "blog.desk.posts"), Body: postsPage(v)})
 }
 
@@ -328,7 +325,7 @@ func (s *Service) postPicture(w http.ResponseWriter, r *http.Request, who accoun
 			return err
 		}
 	}
-	_, err = s.AddPicture(r.Context(), who, r.PathValue("id"), alt, strings.NewReader(string(raw)))
+	_, err = s.AddPicture(r.Context(), who, r.PathValue("id"), alt, bytes.NewReader(raw))
 	if e, ok := invalid(err); ok {
 		v, err := s.editView(r, who)
 		if err != nil {
@@ -373,20 +370,4 @@ func (s *Service) postDelete(w http.ResponseWriter, r *http.Request, who account
 		return err
 	}
 	return web.Redirect(w, r, deskPath+"/beitraege")
-}
-
-// pagerOf leads through a list of the desk.
-func pagerOf(r *http.Request, base, next string) ui.PagerSpec {
-	var p ui.PagerSpec
-	sep := "?"
-	if strings.Contains(base, "?") {
-		sep = "&"
-	}
-	if next != "" {
-		p.Older = fmt.Sprintf("%s%snach=%s", base, sep, next)
-	}
-	if r.URL.Query().Has("nach") {
-		p.First = base
-	}
-	return p
 }

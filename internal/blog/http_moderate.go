@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +35,7 @@ func commentPath(id string) string { return deskPath + "/kommentare/" + url.Path
 
 func (s *Service) getQueue(w http.ResponseWriter, r *http.Request, who account.Actor) error {
 	st := stateOf(r.URL.Query().Get("stand"))
-	all, more, err := s.queue(r.Context(), who.Tenant, st, parseCursor(r.URL.Query().Get("nach")), rowsPerPage)
+	all, more, err := s.queue(r.Context(), who.Tenant, st, placeOf(r), rowsPerPage)
 	if err != nil {
 		return err
 	}
@@ -49,10 +48,10 @@ func (s *Service) getQueue(w http.ResponseWriter, r *http.Request, who account.A
 			here = base + word
 		}
 	}
-	next := ""
+	var next cursor
 	if more {
 		last := all[len(all)-1]
-		next = cursor{last.Created, last.ID}.String()
+		next = cursor{last.Created, last.ID}
 	}
 	v.Pager = pagerOf(r, here, next)
 	return s.renderDesk(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "blog.queue.title"), Body: queuePage(v)})
@@ -141,7 +140,7 @@ func (s *Service) postDecision(w http.ResponseWriter, r *http.Request, who accou
 
 func (s *Service) getCases(w http.ResponseWriter, r *http.Request, who account.Actor) error {
 	open := r.URL.Query().Get("stand") != "erledigt"
-	all, more, err := s.cases(r.Context(), who.Tenant, open, parseCursor(r.URL.Query().Get("nach")), rowsPerPage)
+	all, more, err := s.cases(r.Context(), who.Tenant, open, placeOf(r), rowsPerPage)
 	if err != nil {
 		return err
 	}
@@ -153,10 +152,10 @@ func (s *Service) getCases(w http.ResponseWriter, r *http.Request, who account.A
 	if !open {
 		base += "?stand=erledigt"
 	}
-	next := ""
+	var next cursor
 	if more {
-		last := all[len(all)-1]
-		next = cursor{last.inquiry.Created, last.inquiry.ID}.String()
+		last := all[len(all)-1].inquiry
+		next = cursor{last.Created, last.ID}
 	}
 	v.Pager = pagerOf(r, base, next)
 	return s.renderDesk(w, r, http.StatusOK, web.View{Title: i18n.T(ctx, "blog.cases.title"), Body: casesPage(v)})
@@ -301,13 +300,4 @@ func (s *Service) postEvidence(w http.ResponseWriter, r *http.Request, who accou
 		return err
 	}
 	return web.Redirect(w, r, deskPath+"/nachweise")
-}
-
-// requestOf finds a request among those that are open.
-func requestOf(all []vault.EvidenceRequest, id string) (vault.EvidenceRequest, bool) {
-	i := slices.IndexFunc(all, func(q vault.EvidenceRequest) bool { return q.ID == id })
-	if i < 0 {
-		return vault.EvidenceRequest{}, false
-	}
-	return all[i], true
 }

@@ -64,11 +64,11 @@ func (s *Service) Sweep(ctx context.Context) error {
 
 func (s *Service) sweep(ctx context.Context, of tenant.ID) error {
 	return s.DB.Update(ctx, func(tx *db.Tx) error {
-		if _, err := deleteOldEvidence(ctx, tx, of, db.Millis(tx.Now.Add(-EvidencePeriod))); err != nil {
+		if err := deleteOldEvidence(ctx, tx, of, db.Millis(tx.Now.Add(-EvidencePeriod))); err != nil {
 			return err
 		}
 		before := db.Millis(tx.Now.Add(-appealPeriod))
-		if _, err := deleteOldCases(ctx, tx, of, before); err != nil {
+		if err := deleteOldCases(ctx, tx, of, before); err != nil {
 			return err
 		}
 		for _, st := range []commentState{rejected, removed} {

@@ -98,16 +98,17 @@ func (s *Service) removePicture(ctx context.Context, who account.Actor, post, na
 	return nil
 }
 
-// file returns a picture; one of a post that is not public only for the staff.
-func (s *Service) file(ctx context.Context, of tenant.ID, name string, staff bool) (kind string, data []byte, err error) {
+// file returns a picture; one of a post that is not public only to whom staff
+// confirms, which is asked for no other.
+func (s *Service) file(ctx context.Context, of tenant.ID, name string, staff func() bool) (kind string, data []byte, err error) {
+	var state postState
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		p, state, raw, err := selectPicture(ctx, tx, of, name)
-		if err == nil && state != published && !staff {
-			err = fault.NotFound
-		}
-		kind, data = p.Kind, raw
+		kind, state, data, err = selectPicture(ctx, tx, of, name)
 		return err
 	})
+	if err == nil && state != published && !staff() {
+		err = fault.NotFound
+	}
 	if err != nil {
 		return "", nil, fmt.Errorf("blog: picture: %w", err)
 	}
@@ -134,10 +135,10 @@ func encodeAnew(raw []byte) (data []byte, p picture, key string) {
 	if err != nil {
 		return nil, p, "blog.error.picturekind"
 	}
+	img = shrink(img)
 	if kind == "jpeg" {
 		img = turn(img, orientation(raw))
 	}
-	img = shrink(img)
 	var out bytes.Buffer
 	ending := "jpg"
 	if kind == "png" {

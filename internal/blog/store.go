@@ -66,10 +66,6 @@ and slug = $2`, of, slug))
 }
 
 func selectPublished(ctx context.Context, tx *db.Tx, of tenant.ID, after cursor, most int) ([]post, error) {
-	at := after.At
-	if after.zero() {
-		at = tx.Now.AddDate(100, 0, 0)
-	}
 	return db.Collect(ctx, tx, scanPost, `
 select `+postColumns+`
 from blog_posts
@@ -77,22 +73,18 @@ where tenant_id = $1
 and state = 'published'
 and (published_at, id) < ($2, $3)
 order by published_at desc, id desc
-limit $4`, of, db.Millis(at), after.ID, most)
+limit $4`, of, after.before(tx.Now), after.ID, most)
 }
 
 // selectAll lists the posts of the desk, those changed last first.
 func selectAll(ctx context.Context, tx *db.Tx, of tenant.ID, after cursor, most int) ([]post, error) {
-	at := after.At
-	if after.zero() {
-		at = tx.Now.AddDate(100, 0, 0)
-	}
 	return db.Collect(ctx, tx, scanPost, `
 select `+postColumns+`
 from blog_posts
 where tenant_id = $1
 and (changed_at, id) < ($2, $3)
 order by changed_at desc, id desc
-limit $4`, of, db.Millis(at), after.ID, most)
+limit $4`, of, after.before(tx.Now), after.ID, most)
 }
 
 // deletePost removes a post and everything that hangs on it.
@@ -138,15 +130,15 @@ order by created_at, name
 limit 100`, of, post)
 }
 
-// selectPicture returns a picture of a post that is public.
-func selectPicture(ctx context.Context, tx *db.Tx, of tenant.ID, name string) (p picture, state postState, data []byte, err error) {
+// selectPicture returns a picture and the state of its post.
+func selectPicture(ctx context.Context, tx *db.Tx, of tenant.ID, name string) (kind string, state postState, data []byte, err error) {
 	err = tx.QueryRow(ctx, `
 select i.kind, i.data, p.state
 from blog_pictures i
 join blog_posts p on p.id = i.post_id and p.tenant_id = i.tenant_id
 where i.tenant_id = $1
-and i.name = $2`, of, name).Scan(&p.Kind, &data, &state)
-	return p, state, data, err
+and i.name = $2`, of, name).Scan(&kind, &data, &state)
+	return kind, state, data, err
 }
 
 func deletePicture(ctx context.Context, tx *db.Tx, of tenant.ID, post, name string) error {

@@ -62,18 +62,14 @@ and state = 'open'`, of, comment).Scan(&n)
 	return n, err
 }
 
-// selectCases lists what waits for an answer, oldest first, or what was
-// answered, the oldest first as well.
+// selectCases lists what waits for an answer, or what was answered, oldest first.
 func selectCases(ctx context.Context, tx *db.Tx, of tenant.ID, open bool, after cursor, most int) ([]asked, error) {
 	st := "open"
 	if !open {
 		st = "answered"
 	}
 	return db.Collect(ctx, tx, func(s db.Scanner) (a asked, err error) {
-		var at, decided int64
-		n := &a.inquiry
-		err = s.Scan(&n.ID, &n.Comment, &n.Post, &n.Kind, &n.Ground, &n.Body, &n.Open, &n.Decision, &n.Statement, &n.By, &at, &decided, &a.Slug, &a.Title)
-		n.Created, n.Decided = db.Time(at), db.Time(decided)
+		a.inquiry, err = scanCase(wider{s, []any{&a.Slug, &a.Title}})
 		return a, err
 	}, `
 select c.id, c.comment_id, c.post_id, c.kind, c.ground, c.body, c.state = 'open', c.decision, c.statement, c.decided_by, c.created_at, c.decided_at, p.slug, p.title
@@ -97,10 +93,11 @@ and state = 'open'`, of, id, decision, statement, by, db.Millis(tx.Now))
 	return n == 1, err
 }
 
-func deleteOldCases(ctx context.Context, tx *db.Tx, of tenant.ID, before int64) (int64, error) {
-	return tx.Exec(ctx, `
+func deleteOldCases(ctx context.Context, tx *db.Tx, of tenant.ID, before int64) error {
+	_, err := tx.Exec(ctx, `
 delete from blog_cases
 where tenant_id = $1
 and state = 'answered'
 and decided_at < $2`, of, before)
+	return err
 }

@@ -19,14 +19,10 @@ func scanComment(s db.Scanner) (c comment, err error) {
 // insertComment reports whether the comment is new: a form that was sent twice
 // gives one.
 func insertComment(ctx context.Context, tx *db.Tx, of tenant.ID, c comment, token []byte) (bool, error) {
-	at := c.Created
-	if at.IsZero() {
-		at = tx.Now
-	}
 	n, err := tx.Exec(ctx, `
 insert into blog_comments (id, tenant_id, post_id, parent_id, body, state, score, flags, token, ground, statement, created_at, decided_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', $10, 0)
-on conflict (id) do nothing`, c.ID, of, c.Post, c.Parent, c.Body, c.State, c.Score, c.Flags, token, db.Millis(at))
+on conflict (id) do nothing`, c.ID, of, c.Post, c.Parent, c.Body, c.State, c.Score, c.Flags, token, db.Millis(tx.Now))
 	return n == 1, err
 }
 
@@ -105,19 +101,27 @@ and parent_id = $3`, of, post, id).Scan(&n)
 	return n, err
 }
 
+// selectQueued reads comments with the posts they stand under, for scanQueued.
+const selectQueued = `
+select c.id, c.post_id, c.parent_id, c.body, c.state, c.score, c.flags, c.ground, c.statement, c.created_at, c.decided_at, p.slug, p.title
+from blog_comments c
+join blog_posts p on p.id = c.post_id`
+
 func scanQueued(s db.Scanner) (q queued, err error) {
-	var at, decided int64
-	c := &q.comment
-	err = s.Scan(&c.ID, &c.Post, &c.Parent, &c.Body, &c.State, &c.Score, &c.Flags, &c.Ground, &c.Statement, &at, &decided, &q.Slug, &q.Title)
-	c.Created, c.Decided = db.Time(at), db.Time(decided)
+	q.comment, err = scanComment(wider{s, []any{&q.Slug, &q.Title}})
 	return q, err
 }
 
+// wider scans a row that has more columns at its end.
+type wider struct {
+	db.Scanner
+	more []any
+}
+
+func (w wider) Scan(dest ...any) error { return w.Scanner.Scan(append(dest, w.more...)...) }
+
 func selectWaiting(ctx context.Context, tx *db.Tx, of tenant.ID, after cursor, most int) ([]queued, error) {
-	return db.Collect(ctx, tx, scanQueued, `
-select c.id, c.post_id, c.parent_id, c.body, c.state, c.score, c.flags, c.ground, c.statement, c.created_at, c.decided_at, p.slug, p.title
-from blog_comments c
-join blog_posts p on p.id = c.post_id
+	return db.Collect(ctx, tx, scanQueued, selectQueued+`
 where c.tenant_id = $1
 and c.state = 'waiting'
 and (c.created_at, c.id) > ($2, $3)
@@ -126,19 +130,12 @@ limit $4`, of, db.Millis(after.At), after.ID, most)
 }
 
 func selectDecided(ctx context.Context, tx *db.Tx, of tenant.ID, st commentState, after cursor, most int) ([]queued, error) {
-	at := after.At
-	if after.zero() {
-		at = tx.Now.AddDate(100, 0, 0)
-	}
-	return db.Collect(ctx, tx, scanQueued, `
-select c.id, c.post_id, c.parent_id, c.body, c.state, c.score, c.flags, c.ground, c.statement, c.created_at, c.decided_at, p.slug, p.title
-from blog_comments c
-join blog_posts p on p.id = c.post_id
+	return db.Collect(ctx, tx, scanQueued, selectQueued+`
 where c.tenant_id = $1
 and c.state = $2
 and (c.created_at, c.id) < ($3, $4)
 order by c.created_at desc, c.id desc
-limit $5`, of, st, db.Millis(at), after.ID, most)
+limit $5`, of, st, after.before(tx.Now), after.ID, most)
 }
 
 // countWaiting counts what waits for a decision: comments, reports and
@@ -218,9 +215,10 @@ and comment_id = $2`, of, id)
 	return err
 }
 
-func deleteOldEvidence(ctx context.Context, tx *db.Tx, of tenant.ID, before int64) (int64, error) {
-	return tx.Exec(ctx, `
+func deleteOldEvidence(ctx context.Context, tx *db.Tx, of tenant.ID, before int64) error {
+	_, err := tx.Exec(ctx, `
 delete from blog_evidence
 where tenant_id = $1
 and created_at < $2`, of, before)
+	return err
 }

@@ -6,22 +6,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/a-h/templ"
+
 	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
 	"poststelle/internal/tenant"
 	"poststelle/internal/web"
 	"poststelle/internal/web/ui"
-
-	"github.com/a-h/templ"
 )
 
 var errNoComment = fmt.Errorf("blog: comment is not public: %w", fault.NotFound)
 
 // listView is the list of posts.
 type listView struct {
-	Posts    []post
-	Pager    ui.PagerSpec
-	Operator bool
+	Posts []post
+	Pager ui.PagerSpec
 }
 
 // postView is a post with its comments.

@@ -2,6 +2,7 @@ package blog
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -40,10 +41,11 @@ func (s *Service) all(ctx context.Context, of tenant.ID, after cursor, most int)
 		posts, err = selectAll(ctx, tx, of, after, most+1)
 		return err
 	})
-	if more = len(posts) > most; more {
-		posts = posts[:most]
+	if err != nil {
+		return nil, false, fmt.Errorf("blog: posts: %w", err)
 	}
-	return posts, more, err
+	posts, more = page(posts, most)
+	return posts, more, nil
 }
 
 type postsView struct {
