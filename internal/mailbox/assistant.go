@@ -83,13 +83,8 @@ func (d draft) limits(t *tenant.Tenant) tenant.Mailbox {
 	if box, ok := d.box(t); ok {
 		return box
 	}
-	if box, ok := t.FallbackMailbox(); ok {
-		return box
-	}
-	if len(t.Mailboxes) > 0 {
-		return t.Mailboxes[0]
-	}
-	return tenant.Mailbox{}
+	box, _ := t.DefaultMailbox()
+	return box
 }
 
 // problems says what is wrong with the answers of a step, in the order of its

@@ -139,7 +139,7 @@ func (s *Service) TakeMail(ctx context.Context, t *tenant.Tenant, m Mailed) (id 
 	fail := func(err error) (string, bool, error) {
 		return "", false, fmt.Errorf("mailbox: take mail of %s: %w", t.ID, err)
 	}
-	box, ok := fallbackOf(t)
+	box, ok := t.SeenFrom(netip.Addr{}).DefaultMailbox() // a mail comes from outside the members' area
 	if !ok {
 		return fail(fmt.Errorf("no mailbox: %w", fault.NotFound))
 	}
@@ -165,19 +165,6 @@ func (s *Service) TakeMail(ctx context.Context, t *tenant.Tenant, m Mailed) (id 
 		return "", true, nil
 	}
 	return done.Thread, false, nil
-}
-
-// fallbackOf returns the mailbox for mail: that for people who are unsure, or
-// the first where no mailbox is marked so.
-func fallbackOf(t *tenant.Tenant) (tenant.Mailbox, bool) {
-	t = t.SeenFrom(netip.Addr{}) // a mail comes from outside the members' area
-	if box, ok := t.FallbackMailbox(); ok {
-		return box, true
-	}
-	if len(t.Mailboxes) == 0 {
-		return tenant.Mailbox{}, false
-	}
-	return t.Mailboxes[0], true
 }
 
 func (m Mailed) facts() mailFacts {

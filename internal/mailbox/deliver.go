@@ -174,7 +174,11 @@ func (s *Service) WriteAgain(ctx context.Context, t *tenant.Tenant, code seal.Co
 	if err != nil {
 		return err
 	}
-	box, err := s.boxOf(ctx, t, c.Thread)
+	return s.deliverAgain(ctx, t, c, body, files)
+}
+
+func (s *Service) deliverAgain(ctx context.Context, t *tenant.Tenant, c collected, body string, files []File) error {
+	_, box, err := s.placeOf(ctx, t, c.Thread)
 	if err != nil {
 		return err
 	}
@@ -196,17 +200,17 @@ func (s *Service) AskWithdrawal(ctx context.Context, t *tenant.Tenant, code seal
 	return s.askWithdrawal(ctx, t.ID, c)
 }
 
-// boxOf returns the mailbox that a thread lies in, with its limits.
-func (s *Service) boxOf(ctx context.Context, t *tenant.Tenant, threadID string) (tenant.Mailbox, error) {
+// placeOf returns a thread and the mailbox that it lies in, with its limits.
+func (s *Service) placeOf(ctx context.Context, t *tenant.Tenant, threadID string) (thread, tenant.Mailbox, error) {
 	th, err := s.threadOf(ctx, t.ID, threadID)
 	if err != nil {
-		return tenant.Mailbox{}, err
+		return thread{}, tenant.Mailbox{}, err
 	}
 	box, ok := t.Mailbox(th.Mailbox)
 	if !ok {
-		return tenant.Mailbox{}, fmt.Errorf("mailbox: mailbox %s/%s: %w", t.ID, th.Mailbox, fault.NotFound)
+		return thread{}, tenant.Mailbox{}, fmt.Errorf("mailbox: mailbox %s/%s: %w", t.ID, th.Mailbox, fault.NotFound)
 	}
-	return box, nil
+	return th, box, nil
 }
 
 func (s *Service) threadOf(ctx context.Context, of tenant.ID, id string) (th thread, err error) {
@@ -242,11 +246,7 @@ func (s *Service) Answer(ctx context.Context, who account.Actor, r Reply) error 
 	if !ok {
 		return fmt.Errorf("mailbox: answer %s: tenant %s: %w", r.Thread, who.Tenant, fault.NotFound)
 	}
-	th, err := s.threadOf(ctx, who.Tenant, r.Thread)
-	if err != nil {
-		return err
-	}
-	box, err := s.boxOf(ctx, t, r.Thread)
+	th, box, err := s.placeOf(ctx, t, r.Thread)
 	if err != nil {
 		return err
 	}

@@ -14,16 +14,7 @@ func (s *Service) WriteHeld(ctx context.Context, t *tenant.Tenant, who account.C
 	if _, err := s.hold(ctx, who, t.ID, threadID); err != nil {
 		return fmt.Errorf("mailbox: write again: %w", err)
 	}
-	box, err := s.boxOf(ctx, t, threadID)
-	if err != nil {
-		return err
-	}
-	d := newDraft()
-	d.Token, d.Thread = "", threadID
-	if err := s.receiveAll(ctx, &d, box, t.ID, files); err != nil {
-		return fmt.Errorf("mailbox: write again: %w", err)
-	}
-	return s.writeAgain(ctx, t.ID, collected{Thread: threadID, holder: who}, d, body)
+	return s.deliverAgain(ctx, t, collected{Thread: threadID, holder: who}, body, files)
 }
 
 // MarkHeldRead marks a thread as read in a person's mailbox.

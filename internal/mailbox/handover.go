@@ -127,17 +127,7 @@ func (s *Service) remove(ctx context.Context, who account.Actor, id string, vers
 		if err := unbound(ctx, tx, t); err != nil {
 			return err
 		}
-		t.Deleting = true
-		if err := saveThread(ctx, tx, t); err != nil {
-			return err
-		}
-		if err := s.Jobs.Enqueue(ctx, tx, jobSettle, string(who.Tenant)+":"+id, jobs.At(tx.Now.Add(settleSoon))); err != nil {
-			return err
-		}
-		return journal.Record(ctx, tx, journal.Entry{
-			Tenant: string(who.Tenant), Actor: "staff:" + who.Person, Action: "thread.deletion", Object: id,
-			Detail: map[string]string{"ground": reason},
-		})
+		return s.decideDeletion(ctx, tx, t, "staff:"+who.Person, reason)
 	})
 	if err != nil {
 		return fmt.Errorf("mailbox: delete %s: %w", id, err)
@@ -149,6 +139,22 @@ func (s *Service) remove(ctx context.Context, who account.Actor, id string, vers
 		return fmt.Errorf("mailbox: delete %s: %w", id, paused(err))
 	}
 	return s.removeRows(ctx, who.Tenant, id, "staff:"+who.Person)
+}
+
+// decideDeletion records that a thread is deleted, by whom and on which ground.
+// From its commit on the thread takes nothing in, and the settling job finishes
+// what does not finish by itself.
+func (s *Service) decideDeletion(ctx context.Context, tx *db.Tx, t thread, actor, ground string) error {
+	t.Deleting = true
+	if err := saveThread(ctx, tx, t); err != nil {
+		return err
+	}
+	if err := s.Jobs.Enqueue(ctx, tx, jobSettle, string(t.Tenant)+":"+t.ID, jobs.At(tx.Now.Add(settleSoon))); err != nil {
+		return err
+	}
+	return journal.Record(ctx, tx, journal.Entry{
+		Tenant: string(t.Tenant), Actor: actor, Action: "thread.deletion", Object: t.ID, Detail: map[string]string{"ground": ground},
+	})
 }
 
 // mayDelete asks the vault whether the person is a member of the mailbox, before

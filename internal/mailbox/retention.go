@@ -204,18 +204,8 @@ func (s *Service) expire(ctx context.Context, box tenant.Mailbox, id string) err
 		if err != nil || !fateOf(box, t, e, tx.Now).over(tx.Now) {
 			return err
 		}
-		t.Deleting = true
-		if err := saveThread(ctx, tx, t); err != nil {
-			return err
-		}
-		if err := s.Jobs.Enqueue(ctx, tx, jobSettle, string(t.Tenant)+":"+id, jobs.At(tx.Now.Add(settleSoon))); err != nil {
-			return err
-		}
 		decided = true
-		return journal.Record(ctx, tx, journal.Entry{
-			Tenant: string(t.Tenant), Actor: "job:" + jobRetention, Action: "thread.deletion", Object: id,
-			Detail: map[string]string{"ground": groundRule},
-		})
+		return s.decideDeletion(ctx, tx, t, "job:"+jobRetention, groundRule)
 	})
 	if errors.Is(err, fault.Conflict) {
 		return nil // somebody works on it this moment; the next run looks again

@@ -3,7 +3,6 @@ package notice
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 
@@ -50,8 +49,11 @@ func (n *Notice) getMembers(w http.ResponseWriter, r *http.Request) error {
 
 // writeTo is the button that begins a message to a mailbox.
 func writeTo(ctx context.Context, box tenant.Mailbox) ui.Btn {
-	return ui.Btn{Label: i18n.T(ctx, "notice.contact.write"), Href: "/nachricht?amt=" + url.QueryEscape(string(box.ID)), Icon: "mail"}
+	return ui.Btn{Label: i18n.T(ctx, "notice.contact.write"), Href: writePath(box), Icon: "mail"}
 }
+
+// writePath begins a message to a mailbox.
+func writePath(box tenant.Mailbox) string { return "/nachricht?amt=" + url.QueryEscape(string(box.ID)) }
 
 // service says what the external data protection service is, for whom, and whom
 // to ask.
@@ -146,7 +148,7 @@ func membersChapter(ctx context.Context, t *tenant.Tenant) chapter {
 // B74).
 func contactChapter(ctx context.Context, t *tenant.Tenant) chapter {
 	c := chapter{"kontakt", i18n.T(ctx, "notice.contact.title"), nil}
-	box, ok := t.SeenFrom(netip.Addr{}).FallbackMailbox()
+	box, ok := publicMailbox(t)
 	if t.Kind != tenant.Operator || !ok {
 		return c
 	}

@@ -1,7 +1,7 @@
 // Package notice shows what an installation says about itself: the privacy
 // notice, the cookie table, the imprint, the accessibility statement, the terms
-// of use, the opening of electronic access and security.txt, each for the tenant of the host and in the language
-// of the page.
+// of use, the opening of electronic access and security.txt, each for the tenant
+// of the host and in the language of the page.
 //
 // # What it keeps true
 //

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 
 	"poststelle/internal/i18n"
@@ -30,19 +29,21 @@ func (n *Notice) getContact(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t = t.SeenFrom(netip.Addr{}) // the members' area has an entry of its own
-	if len(t.Mailboxes) == 0 {
-		return web.Redirect(w, r, "/impressum")
-	}
-	box, ok := t.FallbackMailbox()
+	box, ok := publicMailbox(t)
 	if !ok {
-		box = t.Mailboxes[0]
+		return web.Redirect(w, r, "/impressum")
 	}
 	if t.Kind == tenant.Operator {
 		d := contactPage(r.Context(), t, box)
 		return web.Render(w, r, http.StatusOK, web.View{Title: d.title, Body: entry(d, writeTo(r.Context(), box)), Section: "write"})
 	}
-	return web.Redirect(w, r, "/nachricht?amt="+url.QueryEscape(string(box.ID)))
+	return web.Redirect(w, r, writePath(box))
+}
+
+// publicMailbox returns the mailbox that the contact of a tenant leads to; the
+// members' area has an entry of its own.
+func publicMailbox(t *tenant.Tenant) (tenant.Mailbox, bool) {
+	return t.SeenFrom(netip.Addr{}).DefaultMailbox()
 }
 
 // ways is the opening of electronic access: what may come which way, and what

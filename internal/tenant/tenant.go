@@ -243,6 +243,16 @@ func (t *Tenant) FallbackMailbox() (Mailbox, bool) {
 	return Mailbox{}, false
 }
 
+// DefaultMailbox returns the mailbox for a message that names none, and whether
+// there is one: that for people who are unsure, else the first. For who is
+// outside the members' area ask the tenant of SeenFrom.
+func (t *Tenant) DefaultMailbox() (Mailbox, bool) {
+	if m, ok := t.FallbackMailbox(); ok || len(t.Mailboxes) == 0 {
+		return m, ok
+	}
+	return t.Mailboxes[0], true
+}
+
 // BannerKind is the weight of a system message.
 type BannerKind string
 
