@@ -2,9 +2,7 @@ package demo
 
 import (
 	"context"
-	"fmt"
 
-	"poststelle/internal/fault"
 	"poststelle/internal/mailbox"
 	"poststelle/internal/vault"
 )
@@ -15,9 +13,9 @@ const Citizen = "kim.musterperson@example.org"
 
 // register makes the account of the citizen.
 func (s *seeding) register(ctx context.Context) (err error) {
-	t, ok := s.Directory.ByID(stadt)
-	if !ok {
-		return fmt.Errorf("tenant %s: %w", stadt, fault.NotFound)
+	t, err := s.tenant(stadt)
+	if err != nil {
+		return err
 	}
 	s.kim, err = s.Accounts.AddCitizen(ctx, t, Citizen, Password)
 	return err
@@ -26,9 +24,9 @@ func (s *seeding) register(ctx context.Context) (err error) {
 // draft saves a letter that is not sent, at the end: a saved draft goes by
 // itself after a month.
 func (s *seeding) draft(ctx context.Context) error {
-	t, ok := s.Directory.ByID(stadt)
-	if !ok {
-		return fmt.Errorf("tenant %s: %w", stadt, fault.NotFound)
+	t, err := s.tenant(stadt)
+	if err != nil {
+		return err
 	}
 	g, err := s.Vault.SignInAccount(ctx, vault.AccountProof{Realm: string(t.Realm()), Mail: Citizen, Password: Password})
 	if err != nil {

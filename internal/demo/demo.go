@@ -119,8 +119,7 @@ type person struct {
 
 // found sets the clock back and adds the tenants.
 func (s *seeding) found(ctx context.Context) error {
-	y, m, d := s.Now.In(i18n.Zone()).AddDate(0, 0, -days).Date()
-	first := clock(time.Date(y, m, d, 0, 0, 0, 0, i18n.Zone()), 7)
+	first := daysAgo(s.Now, days, 7)
 	s.SetClock(first)
 	if err := s.renew(ctx, first); err != nil {
 		return err
@@ -147,6 +146,14 @@ func (s *seeding) hire(ctx context.Context) ([]Staff, error) {
 		out = append(out, Staff{Tenant: h.of, Login: h.login, Password: Password, Role: h.role, Name: h.name})
 	}
 	return out, nil
+}
+
+func (s *seeding) tenant(id tenant.ID) (*tenant.Tenant, error) {
+	t, ok := s.Directory.ByID(id)
+	if !ok {
+		return nil, fmt.Errorf("tenant %s: %w", id, fault.NotFound)
+	}
+	return t, nil
 }
 
 // scene is one thing that happens at one time.
@@ -306,9 +313,9 @@ func (s *seeding) scenes(st story) []scene {
 }
 
 func (s *seeding) deliver(ctx context.Context, st story, th *thread) error {
-	t, ok := s.Directory.ByID(st.of)
-	if !ok {
-		return fmt.Errorf("tenant %s: %w", st.of, fault.NotFound)
+	t, err := s.tenant(st.of)
+	if err != nil {
+		return err
 	}
 	send := s.Mailboxes.Deliver
 	if st.account {
@@ -367,9 +374,9 @@ func (s *seeding) act(ctx context.Context, st story, a act, th *thread, at time.
 
 // writes does what the person who wrote the letter does with it.
 func (s *seeding) writes(ctx context.Context, st story, a act, th *thread) error {
-	t, ok := s.Directory.ByID(st.of)
-	if !ok {
-		return fmt.Errorf("tenant %s: %w", st.of, fault.NotFound)
+	t, err := s.tenant(st.of)
+	if err != nil {
+		return err
 	}
 	if a.does == looks {
 		return s.Mailboxes.MarkHeldRead(ctx, t, s.kim, th.id)

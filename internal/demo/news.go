@@ -11,9 +11,8 @@ import (
 	"net/netip"
 	"time"
 
+	"poststelle/internal/account"
 	"poststelle/internal/blog"
-	"poststelle/internal/fault"
-	"poststelle/internal/i18n"
 	"poststelle/internal/tenant"
 )
 
@@ -92,8 +91,7 @@ func entries() []entry {
 // news publishes the posts and lets people comment.
 func (s *seeding) news() (out []scene) {
 	for _, e := range entries() {
-		y, m, d := s.Now.In(i18n.Zone()).AddDate(0, 0, -e.day).Date()
-		at := clock(time.Date(y, m, d, 0, 0, 0, 0, i18n.Zone()), 9)
+		at := daysAgo(s.Now, e.day, 9)
 		out = append(out, scene{at: at, run: func(ctx context.Context) error {
 			if err := s.publish(ctx, e, at); err != nil {
 				return fmt.Errorf("%q: %w", e.draft.Title, err)
@@ -105,9 +103,9 @@ func (s *seeding) news() (out []scene) {
 }
 
 func (s *seeding) publish(ctx context.Context, e entry, at time.Time) error {
-	t, ok := s.Directory.ByID(e.of)
-	if !ok {
-		return fmt.Errorf("tenant %s: %w", e.of, fault.NotFound)
+	t, err := s.tenant(e.of)
+	if err != nil {
+		return err
 	}
 	who, err := s.as(ctx, e.of, e.by, at)
 	if err != nil {
@@ -115,7 +113,7 @@ func (s *seeding) publish(ctx context.Context, e entry, at time.Time) error {
 	}
 	id, err := s.Blog.Create(ctx, who, e.draft)
 	if err == nil && e.picture != "" {
-		err = s.illustrate(ctx, e, id, at)
+		err = s.illustrate(ctx, who, e, id)
 	}
 	if err == nil {
 		err = s.Blog.Publish(ctx, who, id)
@@ -142,11 +140,7 @@ func (s *seeding) publish(ctx context.Context, e entry, at time.Time) error {
 	return nil
 }
 
-func (s *seeding) illustrate(ctx context.Context, e entry, id string, at time.Time) error {
-	who, err := s.as(ctx, e.of, e.by, at)
-	if err != nil {
-		return err
-	}
+func (s *seeding) illustrate(ctx context.Context, who account.Actor, e entry, id string) error {
 	var b bytes.Buffer
 	if err := png.Encode(&b, landscape(1200, 480)); err != nil {
 		return err

@@ -3,7 +3,6 @@ package demo
 import (
 	"time"
 
-	"poststelle/internal/i18n"
 	"poststelle/internal/mailbox"
 	"poststelle/internal/tenant"
 )
@@ -56,8 +55,7 @@ func (st story) written(now time.Time) time.Time {
 	if st.ago != 0 {
 		return now.Add(-st.ago)
 	}
-	y, m, d := now.In(i18n.Zone()).AddDate(0, 0, -st.day).Date()
-	return clock(time.Date(y, m, d, 0, 0, 0, 0, i18n.Zone()), st.hour)
+	return daysAgo(now, st.day, st.hour)
 }
 
 // when returns the time of an act after what happened at before; never the same
@@ -67,8 +65,7 @@ func (a act) when(before time.Time) time.Time {
 	if a.days > 0 {
 		day = tenant.WorkingDays(before, a.days)
 	}
-	y, m, d := day.In(i18n.Zone()).Date()
-	at := clock(time.Date(y, m, d, 0, 0, 0, 0, i18n.Zone()), a.hour)
+	at := clock(tenant.StartOfDay(day), a.hour)
 	if !at.After(before) {
 		return before.Add(4 * time.Minute)
 	}
@@ -77,6 +74,11 @@ func (a act) when(before time.Time) time.Time {
 
 func clock(midnight time.Time, hour float64) time.Time {
 	return midnight.Add(time.Duration(hour * float64(time.Hour))).UTC()
+}
+
+// daysAgo returns an hour of the day that many days before now.
+func daysAgo(now time.Time, days int, hour float64) time.Time {
+	return clock(tenant.StartOfDay(now).AddDate(0, 0, -days), hour)
 }
 
 // The acts as the stories write them.
