@@ -32,6 +32,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
+import { device, totp } from '../test/browser/signs.mjs';
 
 const { values: opt, positionals } = parseArgs({
   allowPositionals: true,
@@ -97,16 +98,6 @@ const say = (where, problems, note = '') => {
   for (const problem of problems) console.log('     ' + problem);
   findings += problems.length;
 };
-
-// RFC 6238, for sign-in steps of a test account.
-function totp(secret) {
-  const bits = [...secret.replace(/[= ]/g, '').toUpperCase()].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
-  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000)));
-  const mac = crypto.createHmac('sha1', key).update(counter).digest();
-  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
-}
 
 async function prepare(context) {
   if (scenario.cookies) await context.addCookies(scenario.cookies.map((c) => ({ url: base, ...c })));
@@ -175,13 +166,6 @@ function madeUp(name) {
   const [mimeType, buffer] = kinds[name.split('.').at(-1)] ?? ['application/octet-stream', Buffer.from('MZ unbekannt')];
   const size = Number(/^(\d+)MB-/.exec(name)?.[1] ?? 0) * 1e6;
   return { name, mimeType, buffer: size ? Buffer.concat([buffer, Buffer.alloc(size)]) : buffer };
-}
-
-/** A device that answers for passkeys by itself. */
-async function device(page) {
-  const cdp = await page.context().newCDPSession(page);
-  await cdp.send('WebAuthn.enable');
-  await cdp.send('WebAuthn.addVirtualAuthenticator', { options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } });
 }
 
 /** The path of a link in the newest mail that has one with this part. */

@@ -4,62 +4,10 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { test } from 'node:test';
 import { journey } from './harness.mjs';
+import { device, named, totp } from './signs.mjs';
+import { citizenPassword, enter, fill, link, register, submit } from './steps.mjs';
 
-const password = 'vier blaue Kraniche';
 const other = 'fünf rote Kraniche';
-const submit = 'main form button.kern-btn--primary';
-
-/** The code of RFC 6238 that an app would show now. */
-function totp(secret) {
-  const bits = [...secret.replace(/\s/g, '')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
-  const mac = crypto.createHmac('sha1', Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)))).update(counter).digest();
-  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
-}
-
-/** The path of the link with a part in a mail to an address, without the language. */
-async function link(ps, to, part) {
-  const found = (m) => (m.text.match(/https?:\/\/\S+/g) ?? []).find((l) => l.includes(part));
-  const m = await ps.waitForMail((mail) => mail.to === to && found(mail));
-  return new URL(found(m)).pathname.replace(/^\/en(?=\/)/, '');
-}
-
-async function fill(v, fields) {
-  for (const [name, value] of Object.entries(fields)) await v.page.locator(`main [name=${name}]`).fill(value);
-  await v.press(submit);
-}
-
-async function register(ps, v, email) {
-  await v.go('/konto/registrieren');
-  await v.look();
-  await fill(v, { email, password });
-  await v.at('/konto/registrieren/gesendet');
-  await v.look();
-  await v.go(await link(ps, email, '/konto/bestaetigen/'));
-  await v.look();
-  await v.press(submit);
-  await v.at('/konto');
-  await v.look();
-}
-
-async function signIn(v, email, secret = password) {
-  await v.go('/konto/anmelden');
-  await v.look();
-  await fill(v, { email, password: secret });
-}
-
-/** A device that answers for passkeys by itself. */
-async function device(v) {
-  const cdp = await v.context.newCDPSession(v.page);
-  await cdp.send('WebAuthn.enable');
-  await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
-  });
-}
-
-/** The first authority under a name instead of a number: what passkeys belong to. */
-const named = (tenant) => ({ ...tenant, url: tenant.url.replace('127.0.0.1', 'localhost') });
 
 export function accounts(demo) {
   for (const [lang, js, at] of [['de', true, 0], ['en', false, 1]]) {
@@ -79,7 +27,7 @@ export function accounts(demo) {
         await register(ps, v, email);
 
         // A second sign-in at the other authority, seen and ended from the first.
-        await signIn(second, email);
+        await enter(second, email);
         await second.at('/postfach');
         await v.go('/konto/sitzungen');
         await v.look();
@@ -118,10 +66,10 @@ export function accounts(demo) {
         await v.look();
         await v.go('/postfach');
         await v.at('/konto/anmelden');
-        await signIn(v, email);
+        await enter(v, email);
         await v.look();
         assert.equal(await v.page.locator('main [name=password]').inputValue(), '', 'the password is not shown again');
-        await signIn(v, moved);
+        await enter(v, moved);
         await v.at('/konto/code');
         await v.look();
 
@@ -161,7 +109,7 @@ export function accounts(demo) {
         await v.press(submit);
         await v.at('/konto/geloescht');
         await v.look();
-        await signIn(v, email);
+        await enter(v, email);
         await v.at('/konto/anmelden');
       });
     });
@@ -172,7 +120,7 @@ export function accounts(demo) {
     const email = `pia-${crypto.randomBytes(4).toString('hex')}@example.org`;
     await journey(t, [await ps.visitor({ tenant: named(ps.authorities[0]) })], async (v) => {
       v.expect(422);
-      await device(v);
+      await device(v.page);
       await v.go('/konto/registrieren');
       await v.page.locator('main [name=email]').fill(email);
       await v.look();
@@ -196,7 +144,7 @@ export function accounts(demo) {
       await v.look();
       await v.leads(() => v.page.locator('[data-passkey] button').click());
       await v.at('/konto/passwort');
-      await fill(v, { password });
+      await fill(v, { password: citizenPassword });
       await v.at('/konto');
       await v.go('/konto/passkeys');
       await v.press('main section.ps-panel form button');

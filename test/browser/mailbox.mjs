@@ -6,21 +6,6 @@ import { test } from 'node:test';
 import { journey } from './harness.mjs';
 import * as step from './steps.mjs';
 
-const password = 'vier blaue Kraniche';
-const primary = 'main form button.kern-btn--primary';
-
-async function register(ps, v, email) {
-  await v.go('/konto/registrieren');
-  await v.page.locator('main [name=email]').fill(email);
-  await v.page.locator('main [name=password]').fill(password);
-  await v.press(primary);
-  const mail = await ps.waitForMail((m) => m.to === email && m.text.includes('/konto/bestaetigen/'));
-  const link = mail.text.match(/https?:\/\/\S+\/konto\/bestaetigen\/\S+/)[0];
-  await v.go(new URL(link).pathname.replace(/^\/en(?=\/)/, ''));
-  await v.press(primary);
-  await v.at('/konto');
-}
-
 /** The row of the list whose subject has the mark. */
 const row = (v, mark) => v.page.locator('.ps-msg', { hasText: mark });
 
@@ -34,20 +19,14 @@ async function openRow(v, mark) {
 
 /** A letter of somebody who is signed in; it has no code. */
 async function writeSignedIn(v, fields) {
-  const l = step.letter('de', fields);
+  const l = step.letter(v.lang, fields);
   await step.toCheck(v, l);
-  await v.press('main .ps-actions button.kern-btn--primary');
+  await v.look();
+  await v.press(step.sendButton);
   await v.at('/nachricht/gesendet');
+  await v.look();
   assert.equal(await v.page.locator('#abholcode').count(), 0, 'no collection code');
   return l;
-}
-
-async function signInAt(v, email) {
-  await v.go('/konto/anmelden');
-  await v.page.locator('main [name=email]').fill(email);
-  await v.page.locator('main [name=password]').fill(password);
-  await v.press(primary);
-  await v.at('/postfach');
 }
 
 export function mailboxes(demo) {
@@ -57,9 +36,10 @@ export function mailboxes(demo) {
     const email = `beide-${crypto.randomBytes(4).toString('hex')}@example.org`;
     const people = [await ps.visitor({ tenant: first }), await ps.visitor({ tenant: second }), await ps.visitor({ tenant: ps.operator })];
     await journey(t, people, async (town, village, operator) => {
-      await register(ps, town, email);
+      await step.register(ps, town, email);
       const here = await writeSignedIn(town, { mailbox: 'tiefbauamt' });
-      await signInAt(village, email);
+      await step.enter(village, email);
+      await village.at('/postfach');
       const there = await writeSignedIn(village, { mailbox: 'rathaus' });
       await openRow(town, here.mark);
       await step.readThread(town, { text: here.mark, files: [] });
@@ -67,7 +47,8 @@ export function mailboxes(demo) {
       await step.readThread(village, { text: there.mark, files: [] });
       await town.go('/postfach');
       assert.equal(await row(town, there.mark).count(), 0, 'an authority shows its own matters only');
-      await signInAt(operator, email);
+      await step.enter(operator, email);
+      await operator.at('/postfach');
       await operator.look();
       for (const [l, tenant] of [[here, first], [there, second]]) {
         const href = await row(operator, l.mark).locator('.ps-msg__link').getAttribute('href');
@@ -85,19 +66,13 @@ export function mailboxes(demo) {
       const people = [await ps.visitor({ tenant, lang, js }), await ps.visitor({ tenant }), await ps.visitor({ tenant, lang, js })];
       await journey(t, people, async (v, office, stranger) => {
         v.expect(422);
-        await register(ps, v, email);
+        await step.register(ps, v, email);
         await v.go('/postfach');
         await v.look();
         assert.equal(await v.page.locator('.ps-empty').count(), 1, 'an empty mailbox says so');
 
         // Written signed in: no code, and the thread is in the mailbox.
-        const l = step.letter(lang, { mailbox: 'tiefbauamt', files: [step.pdf('plan.pdf', 'plan')] });
-        await step.toCheck(v, l);
-        await v.look();
-        await v.press('main .ps-actions button.kern-btn--primary');
-        await v.at('/nachricht/gesendet');
-        await v.look();
-        assert.equal(await v.page.locator('#abholcode').count(), 0, 'no collection code');
+        const l = await writeSignedIn(v, { mailbox: 'tiefbauamt', files: [step.pdf('plan.pdf', 'plan')] });
         await openRow(v, l.mark);
         await step.readThread(v, { text: l.mark, files: l.files });
 
@@ -122,10 +97,10 @@ export function mailboxes(demo) {
         const code = await step.writeLetter(stranger, other);
         await v.go('/postfach/uebernehmen');
         await v.page.locator('[name=code]').fill('hallo');
-        await v.press(primary);
+        await v.press(step.submit);
         await v.look();
         await v.page.locator('[name=code]').fill(code.toLowerCase());
-        await v.press(primary);
+        await v.press(step.submit);
         await v.at(/^\/postfach\/[^/]+$/);
         await v.look();
 
@@ -155,7 +130,7 @@ export function mailboxes(demo) {
         await v.press('button[value=weiter]');
         await v.press('button[value=weiter]');
         await v.at('/nachricht/5');
-        await v.press('main .ps-actions button.kern-btn--primary');
+        await v.press(step.sendButton);
         await v.at('/nachricht/gesendet');
         await v.go('/postfach/entwuerfe');
         assert.equal(await v.page.locator('.ps-msg').count(), 0, 'a sent draft is gone');

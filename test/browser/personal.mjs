@@ -4,18 +4,10 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { test } from 'node:test';
 import { journey } from './harness.mjs';
+import { device, named, totp } from './signs.mjs';
+import { submit } from './steps.mjs';
 
 const password = 'drei grüne Kraniche';
-const submit = 'main form button.kern-btn--primary';
-
-/** The code of RFC 6238 that an app would show now. */
-function totp(secret) {
-  const bits = [...secret.replace(/\s/g, '')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
-  const mac = crypto.createHmac('sha1', Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)))).update(counter).digest();
-  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
-}
 
 async function enter(v, login, secret, otp = '') {
   await v.go('/amt/anmelden');
@@ -25,9 +17,6 @@ async function enter(v, login, secret, otp = '') {
   await v.page.locator('[name=otp]').fill(otp);
   await v.press(submit);
 }
-
-/** The first authority under a name instead of a number: what passkeys belong to. */
-const named = (tenant) => ({ ...tenant, url: tenant.url.replace('127.0.0.1', 'localhost') });
 
 export function personal(demo) {
   for (const [lang, js] of [['de', true], ['en', false]]) {
@@ -146,11 +135,7 @@ export function personal(demo) {
     const tenant = named(ps.authorities[0]);
     const secret = ps.staffOf(ps.authorities[0]).find((s) => s.login === 'r.simon').password;
     await journey(t, [await ps.visitor({ tenant })], async (v) => {
-      const cdp = await v.context.newCDPSession(v.page);
-      await cdp.send('WebAuthn.enable');
-      await cdp.send('WebAuthn.addVirtualAuthenticator', {
-        options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
-      });
+      await device(v.page);
       await enter(v, 'r.simon', secret);
       await v.at('/amt/protokoll');
       await v.go('/amt/einstellungen/passkeys');

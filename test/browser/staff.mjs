@@ -15,7 +15,7 @@ export function staff(demo) {
       await v.at('/amt/anmelden');
       await page.locator('[name=login]').fill('m.keller');
       await page.locator('[name=password]').fill('falsch');
-      await v.press('main form button.kern-btn--primary');
+      await v.press(step.submit);
       await v.look();
       assert.equal(await page.locator('[name=password]').inputValue(), '', 'the password is not shown again');
       await step.signIn(v, ps.staffOf(tenant).find((s) => s.login === 'm.keller'));

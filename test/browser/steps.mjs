@@ -35,6 +35,9 @@ export function letter(lang, more = {}) {
 
 const next = 'button[value=weiter]';
 
+/** The main button of a page that is a form. */
+export const submit = 'main form button.kern-btn--primary';
+
 /** Goes from the start of the assistant to the step that asks for the matter. */
 export async function toMatter(v, mailbox) {
   const { page } = v;
@@ -79,7 +82,8 @@ export async function toCheck(v, l) {
   await page.locator('main').getByText(l.subject).first().waitFor();
 }
 
-const sendButton = 'main .ps-actions button.kern-btn--primary';
+/** The button that sends a letter, on the check page. */
+export const sendButton = 'main .ps-actions button.kern-btn--primary';
 
 /** Presses "send" on the check page and returns the collection code. */
 export async function send(v) {
@@ -122,7 +126,7 @@ export async function checkReceipt(v, text, good) {
   if (!good) v.expect(422);
   await v.go('/quittung');
   await v.page.locator('[name=receipt]').fill(text);
-  await v.press('main form button.kern-btn--primary');
+  await v.press(submit);
   await v.look();
   assert.equal(await v.page.locator(good ? '#ergebnis.kern-alert--success' : '.kern-alert--danger').count(), 1, `the receipt is ${good ? '' : 'not '}true`);
 }
@@ -133,7 +137,7 @@ export async function signIn(v, who) {
   await v.look();
   await v.page.locator('[name=login]').fill(who.login);
   await v.page.locator('[name=password]').fill(who.password);
-  await v.press('main form button.kern-btn--primary');
+  await v.press(submit);
   await v.at('/amt/eingang');
 }
 
@@ -170,7 +174,7 @@ export async function collect(v, code) {
   await v.go('/abholen');
   await v.look();
   await v.page.locator('[name=code]').fill(code.toLowerCase().replaceAll('-', ' '));
-  await v.press('main form button.kern-btn--primary');
+  await v.press(submit);
   await v.at('/abholen/vorgang');
   await v.look();
 }
@@ -180,7 +184,7 @@ export async function collectNothing(v, code) {
   v.expect(422);
   await v.go('/abholen');
   await v.page.locator('[name=code]').fill(code);
-  await v.press('main form button.kern-btn--primary');
+  await v.press(submit);
   await v.at('/abholen');
   assert.equal(await v.page.locator('[name=code]').count(), 1, 'the page asks for the code again');
   return (await v.page.locator('main').innerText()).replaceAll(code, '').trim();
@@ -192,7 +196,7 @@ export async function forward(v, { to, reason }) {
   await v.look();
   await v.page.locator('main [name=mailbox]').selectOption(to);
   await v.page.locator('main [name=grund]').fill(reason);
-  await v.press('main form button.kern-btn--primary');
+  await v.press(submit);
 }
 
 /** Staff closes the open thread. */
@@ -208,8 +212,45 @@ export async function remove(v) {
   await v.press('main a[href$="/loeschen"]');
   await v.look();
   await v.page.locator('main [name=grund]').selectOption({ index: 1 });
-  await v.press('main form button.kern-btn--primary');
+  await v.press(submit);
   await v.at('/amt/eingang');
   await v.go(thread, { status: 404 });
   await v.look();
+}
+
+/** Registered people of the journeys have this password until they change it. */
+export const citizenPassword = 'vier blaue Kraniche';
+
+/** Fills the fields of a form by their names and sends it. */
+export async function fill(v, fields) {
+  for (const [name, value] of Object.entries(fields)) await v.page.locator(`main [name=${name}]`).fill(value);
+  await v.press(submit);
+}
+
+/** The path of the link with a part in a mail to an address, without the language. */
+export async function link(ps, to, part) {
+  const found = (m) => (m.text.match(/https?:\/\/\S+/g) ?? []).find((l) => l.includes(part));
+  const m = await ps.waitForMail((mail) => mail.to === to && found(mail));
+  return new URL(found(m)).pathname.replace(/^\/en(?=\/)/, '');
+}
+
+/** A citizen registers with a password and follows the link of the mail. */
+export async function register(ps, v, email) {
+  await v.go('/konto/registrieren');
+  await v.look();
+  await fill(v, { email, password: citizenPassword });
+  await v.at('/konto/registrieren/gesendet');
+  await v.look();
+  await v.go(await link(ps, email, '/konto/bestaetigen/'));
+  await v.look();
+  await v.press(submit);
+  await v.at('/konto');
+  await v.look();
+}
+
+/** A citizen signs in with a password; where that leads is up to the account. */
+export async function enter(v, email) {
+  await v.go('/konto/anmelden');
+  await v.look();
+  await fill(v, { email, password: citizenPassword });
 }
