@@ -31,6 +31,7 @@ type demoCommand struct {
 	JSON bool   `name:"json" help:"Print one JSON object with addresses and sign-ins as the first line."`
 
 	MembersNetworks []string `help:"Networks from which the operator's members' area is reached, to look at the refusal from elsewhere." default:"127.0.0.0/8,::1/128" placeholder:"CIDR"`
+	Proxies         []string `name:"trusted-proxy" help:"Networks whose X-Forwarded-For counts, to look at the pages as from elsewhere." placeholder:"CIDR"`
 }
 
 // Help shows examples below the flags.
@@ -129,8 +130,12 @@ func (c *demoCommand) dataDir() (dir string, done func(), err error) {
 }
 
 func (c *demoCommand) open(ctx context.Context, data string, port int, clock *shiftedClock, errs io.Writer) (*App, []demo.Staff, error) {
+	proxies, err := prefixes(c.Proxies)
+	if err != nil {
+		return nil, nil, err
+	}
 	a, err := Open(ctx, Config{
-		Data: data, Demo: true, Light: true, PublicPort: port, MailFrom: "poststelle@localhost.example", Now: clock.now,
+		Data: data, Demo: true, Light: true, Proxies: proxies, PublicPort: port, MailFrom: "poststelle@localhost.example", Now: clock.now,
 		Log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, mail.NewMemory(mailKept))
 	if err != nil {
