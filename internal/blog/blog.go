@@ -43,14 +43,12 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/microcosm-cc/bluemonday"
-	"github.com/yuin/goldmark"
-
 	"poststelle/internal/account"
 	"poststelle/internal/db"
 	"poststelle/internal/fault"
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
+	"poststelle/internal/markdown"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
 	"poststelle/internal/web"
@@ -87,16 +85,15 @@ type Config struct {
 // Service is the blog of all tenants of an installation.
 type Service struct {
 	Config
-	md     goldmark.Markdown
-	policy *bluemonday.Policy
-	key    []byte // signs forms; gone with the process
-	often  *rates
-	seen   *web.Quota[[32]byte]
+	article markdown.Article
+	key     []byte // signs forms; gone with the process
+	often   *rates
+	seen    *web.Quota[[32]byte]
 }
 
 // New returns the blog and gives the queue its handlers. It starts nothing.
 func New(c Config) *Service {
-	s := &Service{Config: c, md: markdown(), policy: policy(), key: make([]byte, 32), often: newRates(), seen: web.NewQuota[[32]byte](1, repeatWindow)}
+	s := &Service{Config: c, article: newArticle(), key: make([]byte, 32), often: newRates(), seen: web.NewQuota[[32]byte](1, repeatWindow)}
 	rand.Read(s.key) // never fails
 	s.registerJobs()
 	return s

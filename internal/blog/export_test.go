@@ -5,15 +5,6 @@ import "time"
 // SlugOf is the address that a title becomes.
 func SlugOf(title string) string { return slugOf(title) }
 
-// Render is the way from Markdown to the page.
-func Render(source string) (string, error) { return New0().render(source) }
-
-// New0 is a service that only renders.
-func New0() *Service { return &Service{md: markdown(), policy: policy()} }
-
-// Clean is the policy that markup ends with.
-func Clean(html string) string { return policy().Sanitize(html) }
-
 // EncodeAnew is what happens to an uploaded picture: its bytes, its name, and the
 // key of what is wrong with it.
 func EncodeAnew(raw []byte) (data []byte, name string, width, height int, key string) {

@@ -62,7 +62,7 @@ func (s *Service) feed(t *tenant.Tenant, title string, posts []post) ([]byte, ti
 		},
 	}
 	for _, p := range posts {
-		html, err := s.render(p.Source)
+		html, err := s.article.HTML(p.Source)
 		if err != nil {
 			return nil, time.Time{}, fmt.Errorf("blog: feed: %w", err)
 		}

@@ -149,7 +149,7 @@ func (s *Service) showEdit(w http.ResponseWriter, r *http.Request, status int, v
 		v.Heading, v.Action = i18n.T(r.Context(), "blog.edit.title"), editPath(v.ID)
 	}
 	if v.Preview {
-		v.Body = s.rawHTML(v.Source)
+		v.Body = s.article.Show(v.Source)
 	}
 	return s.renderDesk(w, r, status, web.View{Title: v.Heading, Body: editPage(v), Errors: len(v.Errors), Narrow: true})
 }

@@ -65,7 +65,7 @@ const wordsPerMinute = 200
 func (s *Service) postView(r *http.Request, t *tenant.Tenant, p post, comments []comment, n int) postView {
 	ctx := r.Context()
 	v := postView{
-		Slug: p.Slug, Title: p.Title, Summary: p.Summary, By: t.Name, Published: p.Published, Body: s.rawHTML(p.Source),
+		Slug: p.Slug, Title: p.Title, Summary: p.Summary, By: t.Name, Published: p.Published, Body: s.article.Show(p.Source),
 		Reading: i18n.T(ctx, "blog.post.reading", "n", max(1, (len(strings.Fields(p.Source))+wordsPerMinute/2)/wordsPerMinute)),
 		Deleted: r.URL.Query().Get("geloescht") == "ja",
 	}

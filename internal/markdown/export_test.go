@@ -1,4 +1,7 @@
 package markdown
 
 // Sanitize is the policy that HTML ends with.
-func Sanitize(html string) string { return policy().Sanitize(html) }
+func Sanitize(html string) string { return letter().policy.Sanitize(html) }
+
+// Sanitize is the policy that the HTML of an article ends with.
+func (a Article) Sanitize(html string) string { return a.style.policy.Sanitize(html) }
