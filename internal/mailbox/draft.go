@@ -221,8 +221,9 @@ func (s *Service) dropUploads(ctx context.Context, files []upload) {
 // end of the session takes its files away. After an error that leaves it open
 // whether the letter was stored, the draft stays marked as Unsure; it can be
 // changed and sent again, and store finds out. Store must stop at a draft that
-// is sent already.
-func sending(sess *web.Session, id string, store func(draft) error) (draft, error) {
+// is sent already. After it has stored the letter, kept changes the draft that
+// stays, unless that is nil; it is not called when the session has ended.
+func sending(sess *web.Session, id string, store func(draft) error, kept func(*draft)) (draft, error) {
 	d, err := changeDraft(sess, id, func(d *draft) error { d.Sending++; return nil })
 	if err != nil {
 		return d, err
@@ -231,6 +232,9 @@ func sending(sess *web.Session, id string, store func(draft) error) (draft, erro
 	after, keepErr := changeDraft(sess, id, func(d *draft) error {
 		d.Sending = max(0, d.Sending-1)
 		d.Unsure = d.Unsure || err != nil && outcomeUnknown(err)
+		if err == nil && kept != nil {
+			kept(d)
+		}
 		return nil
 	})
 	if keepErr == nil {

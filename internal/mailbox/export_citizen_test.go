@@ -27,7 +27,7 @@ func (s *Service) UnheardRoutes(rt *web.Router) {
 		_, err = sending(web.SessionOf(r), r.URL.Query().Get("e"), func(d draft) error {
 			_, _, err := s.send(r.Context(), t, d.letter(r.Context(), t), letterKeys{Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key()})
 			return must(err)
-		})
+		}, nil)
 		return err
 	})
 	rt.Handle("POST /probe/antwort", func(_ http.ResponseWriter, r *http.Request) error {
@@ -41,7 +41,7 @@ func (s *Service) UnheardRoutes(rt *web.Router) {
 		}
 		_, err = sending(web.SessionOf(r), c.Draft, func(d draft) error {
 			return must(s.writeAgain(r.Context(), t.ID, c, d, d.Values["body"]))
-		})
+		}, nil)
 		return err
 	})
 }

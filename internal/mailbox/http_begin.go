@@ -96,7 +96,7 @@ func (s *Service) sendBegun(w http.ResponseWriter, r *http.Request, t *tenant.Te
 	_, err := sending(web.SessionOf(r), in.draft.ID, func(d draft) error {
 		_, err := s.begin(r.Context(), who, beginInput{From: from, Draft: d, Mailbox: box, Subject: in.subject, Body: in.body})
 		return err
-	})
+	}, nil)
 	switch {
 	case errors.Is(err, errNobody):
 		return s.showNobody(w, r, in)

@@ -64,7 +64,8 @@ func (s *Service) sendDraft(w http.ResponseWriter, r *http.Request, t *tenant.Te
 	}
 	sess, account := web.SessionOf(r), d.Account
 	var done sent
-	var stored []upload
+	var stored, left []upload // part of the letter, and in the draft after it
+	confirmed := false
 	d, err := sending(sess, d.ID, func(d draft) (err error) {
 		if d.Sent != nil { // by a request a moment ago
 			done = *d.Sent
@@ -76,6 +77,9 @@ func (s *Service) sendDraft(w http.ResponseWriter, r *http.Request, t *tenant.Te
 			Token: seal.Token(d.Token), Thread: d.Thread, Message: d.Message, K: d.key(),
 		})
 		return err
+	}, func(d *draft) {
+		confirmed, left = true, d.Files
+		d.confirm(done)
 	})
 	if len(fault.FieldsOf(err)) > 0 { // a file is gone from the store
 		in := stepInput{Tenant: t, Draft: d, Step: stepFiles, Errors: fault.FieldsOf(err)}
@@ -88,13 +92,12 @@ func (s *Service) sendDraft(w http.ResponseWriter, r *http.Request, t *tenant.Te
 		s.Log.Log(r.Context(), severity(r), "letter not stored", "id", web.RequestID(r.Context()), "tenant", string(t.ID), "kind", fault.KindOf(err).Error(), "error", err)
 		return s.renderStep(w, r, http.StatusServiceUnavailable, stepInput{Tenant: t, Draft: d, Step: stepCheck, Unsent: true})
 	}
-	if _, err := changeDraft(sess, d.ID, func(d *draft) error { d.confirm(done); return nil }); err != nil {
-		// The session ended meanwhile; the letter is stored all the same.
+	if !confirmed { // the session ended meanwhile; the letter is stored all the same
 		return s.confirmAnew(w, r, t, done, seal.Token(d.Token))
 	}
 	s.uploads.release(stored)
-	if done.Older || len(stored) != len(d.Files) { // some did not become part of the letter
-		s.dropSoon(r.Context(), d.Files)
+	if done.Older || len(stored) != len(left) { // some did not become part of the letter
+		s.dropSoon(r.Context(), left)
 	}
 	return web.Redirect(w, r, "/nachricht/gesendet?e="+d.ID)
 }

@@ -332,7 +332,7 @@ func (s *Service) sendAgainIn(w http.ResponseWriter, r *http.Request, t *tenant.
 		return s.renderThread(w, r, http.StatusTooManyRequests, t, c, in)
 	}
 	sess := web.SessionOf(r)
-	d, err := sending(sess, d.ID, func(d draft) error { return s.writeAgain(r.Context(), t.ID, c, d, in.Body) })
+	d, err := sending(sess, d.ID, func(d draft) error { return s.writeAgain(r.Context(), t.ID, c, d, in.Body) }, nil)
 	older := errors.Is(err, errOlder)
 	switch {
 	case older:
