@@ -219,7 +219,7 @@ func (s *Service) getEvidence(w http.ResponseWriter, r *http.Request, who accoun
 	if err != nil {
 		return err
 	}
-	v := evidenceView{Said: said(r)}
+	v := evidenceView{Said: said(r), Desk: who.May(account.Editor, account.Admin)}
 	for _, q := range all {
 		v.Rows = append(v.Rows, evidenceRow{EvidenceRequest: q, Name: names[q.By], Ground: i18n.T(r.Context(), "blog.evidence.ground."+q.Ground)})
 	}
@@ -231,7 +231,7 @@ func (s *Service) getEvidence(w http.ResponseWriter, r *http.Request, who accoun
 			}
 		}
 	}
-	return s.renderDesk(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "blog.evidence.title"), Body: evidencePage(v), Narrow: true})
+	return s.renderDesk(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "blog.evidence.title"), Body: evidencePage(v)})
 }
 
 func (s *Service) getAskEvidence(w http.ResponseWriter, r *http.Request, who account.Actor) error {

@@ -132,6 +132,7 @@ type evidenceView struct {
 	Rows   []evidenceRow
 	Opened opened
 	Said   string
+	Desk   bool // the reader works at the desk, whose tabs are shown
 }
 
 type evidenceRow struct {
@@ -167,7 +168,7 @@ func (v editView) days() string {
 
 func queueCols(ctx context.Context, choose bool) []ui.Col {
 	cols := []ui.Col{
-		{Label: i18n.T(ctx, "blog.queue.comment")}, {Label: i18n.T(ctx, "blog.cases.post"), Class: "ps-w-topic ps-cell-wide"},
+		{Label: i18n.T(ctx, "blog.queue.comment")}, {Label: i18n.T(ctx, "blog.cases.post"), Class: "ps-w-post"},
 		{Label: i18n.T(ctx, "blog.posts.state"), Class: "ps-w-status"}, {Label: i18n.T(ctx, "blog.cases.at"), Class: "ps-w-date"},
 	}
 	if choose {

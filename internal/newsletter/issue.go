@@ -112,8 +112,8 @@ func (set Settings) choose(ids []string) []string {
 }
 
 // first is what a newsletter begins with.
-func first(t *tenant.Tenant) Settings {
-	return Settings{Title: "Neues von " + t.Name, TitleEN: "News from " + t.Name, Archive: true}
+func first() Settings {
+	return Settings{Title: "Aktuelles", TitleEN: "News", Archive: true}
 }
 
 // settings returns what the tenant has set, or what it begins with.
@@ -123,7 +123,7 @@ func (s *Service) settings(ctx context.Context, t *tenant.Tenant) (set Settings,
 		return err
 	})
 	if errors.Is(err, fault.NotFound) {
-		return first(t), nil
+		return first(), nil
 	}
 	if err != nil {
 		return set, fmt.Errorf("newsletter: settings: %w", err)
@@ -270,7 +270,7 @@ func (s *Service) schedule(ctx context.Context, who account.Actor, t *tenant.Ten
 		if at.Before(tx.Now) {
 			at = tx.Now
 		}
-		if err := insertSettings(ctx, tx, who.Tenant, first(t)); err != nil { // a tenant that has set nothing yet
+		if err := insertSettings(ctx, tx, who.Tenant, first()); err != nil { // a tenant that has set nothing yet
 			return err
 		}
 		if err := moveIssue(ctx, tx, who.Tenant, i.ID, Draft, Scheduled, i.Version, at); err != nil {

@@ -52,7 +52,7 @@ type signUpView struct {
 
 func (v *signUpView) fill(ctx context.Context, t *tenant.Tenant, set Settings) {
 	lang := i18n.Lang(ctx)
-	v.Title, v.About, v.Consent, v.Authority = set.name(lang), set.about(lang), consent(ctx, t, set.name(lang)), t.Name
+	v.Title, v.About, v.Consent, v.Authority = i18n.T(ctx, "newsletter.signup.title", "title", set.name(lang)), set.about(lang), consent(ctx, t, set.name(lang)), t.Name
 	v.Archive = set.Archive
 	if len(set.offered()) > 1 {
 		v.Topics = options(set, lang, v.Chosen)
