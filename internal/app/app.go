@@ -61,6 +61,10 @@ type Config struct {
 	Limits     mailbox.Limits // zero fields take their defaults
 	// InboundLimits bound incoming mail; zero fields take their defaults.
 	InboundLimits inbound.Limits
+	// Pace is how many messages of a newsletter go to one domain in a second, Paces
+	// the same for single domains; 0 sets no limit.
+	Pace  int
+	Paces map[string]int
 	// Light uses cheap password hashing: the demonstration only, whose
 	// passwords are public anyway and which has to be ready at once.
 	Light bool

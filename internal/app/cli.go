@@ -79,6 +79,10 @@ type commandLine struct {
 		Leave        staffLeave        `cmd:"" help:"End a person's work in a mailbox at once."`
 		Disable      staffDisable      `cmd:"" help:"End a person's access at once."`
 	} `cmd:"" help:"Staff of the authorities."`
+	Newsletter struct {
+		Import newsletterImport `cmd:"" help:"Take over subscribers with the evidence of their consent."`
+		Export newsletterExport `cmd:"" help:"Print subscribers with the evidence of their consent; recorded in the journal."`
+	} `cmd:"" help:"Subscribers of newsletters."`
 	Journal struct {
 		Verify journalVerify `cmd:"" help:"Check the journal of every authority and the audit of the vault."`
 	} `cmd:"" help:"Who did what."`

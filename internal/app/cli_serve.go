@@ -22,28 +22,29 @@ import (
 
 type serveCommand struct {
 	dataFlags
-	Addr        string       `help:"Address to listen on." default:":8443" env:"POSTSTELLE_ADDR"`
-	TLSCert     string       `name:"tls-cert" help:"Certificate chain, PEM. Read again when it changes." env:"POSTSTELLE_TLS_CERT" placeholder:"FILE"`
-	TLSKey      string       `name:"tls-key" help:"Key of the certificate, PEM." env:"POSTSTELLE_TLS_KEY" placeholder:"FILE"`
-	TLS12       bool         `name:"tls-12" help:"Accept TLS 1.2 beside 1.3."`
-	Redirect    string       `help:"Address that answers plain HTTP with a redirect to HTTPS; none otherwise." placeholder:"ADDR" env:"POSTSTELLE_REDIRECT"`
-	BehindProxy bool         `name:"behind-proxy" help:"TLS ends at a proxy: listen in the clear, but treat browsers as coming by https."`
-	Proxies     []string     `name:"trusted-proxy" help:"Networks whose X-Forwarded-For and -Proto count, as 10.0.0.0/8."`
-	PublicPort  int          `help:"Port in addresses that mails name; the standard port otherwise."`
-	MailFrom    string       `help:"Sender address of notices." env:"POSTSTELLE_MAIL_FROM"`
-	SMTP        string       `name:"smtp" help:"Mail relay, host:port; without one no mail is sent." env:"POSTSTELLE_SMTP"`
-	SMTPTLS     string       `name:"smtp-tls" enum:"required,starttls,none" default:"required" help:"required, starttls or none."`
-	SMTPUser    string       `name:"smtp-user" env:"POSTSTELLE_SMTP_USER" help:"Name to sign in at the relay."`
-	SMTPPass    string       `name:"smtp-password" env:"POSTSTELLE_SMTP_PASSWORD" help:"Password; better from the environment than from the command line."`
-	Provider    []string     `name:"provider-table" help:"Files of the table that names network providers (CSV or mmdb)."`
-	Letters     int          `name:"letters-per-hour" help:"Letters that one network, a /24 or a /48, may send to one authority in an hour; 0 for no limit." default:"500"`
-	NetUploads  int64        `name:"network-uploads" help:"MB of files that one network may have uploaded and not sent yet; 0 for no limit." default:"500" placeholder:"MB"`
-	AllUploads  int64        `name:"all-uploads" help:"The same for all networks together." default:"5120" placeholder:"MB"`
-	Sessions    string       `name:"session-store" help:"Valkey or Redis server for sessions, redis://host:port; in memory otherwise." env:"POSTSTELLE_SESSION_STORE" placeholder:"URL"`
-	Trusted     bool         `name:"session-store-trusted" help:"Believe that this server writes nothing to disk when it does not let us ask."`
-	CookieNames string       `name:"cookie-names" enum:"own,legacy" default:"own" help:"own, or legacy: the names of the program that is replaced."`
-	Inbound     inboundFlags `embed:""`
-	LogFormat   string       `enum:"text,json" default:"text" help:"text or json."`
+	Addr        string          `help:"Address to listen on." default:":8443" env:"POSTSTELLE_ADDR"`
+	TLSCert     string          `name:"tls-cert" help:"Certificate chain, PEM. Read again when it changes." env:"POSTSTELLE_TLS_CERT" placeholder:"FILE"`
+	TLSKey      string          `name:"tls-key" help:"Key of the certificate, PEM." env:"POSTSTELLE_TLS_KEY" placeholder:"FILE"`
+	TLS12       bool            `name:"tls-12" help:"Accept TLS 1.2 beside 1.3."`
+	Redirect    string          `help:"Address that answers plain HTTP with a redirect to HTTPS; none otherwise." placeholder:"ADDR" env:"POSTSTELLE_REDIRECT"`
+	BehindProxy bool            `name:"behind-proxy" help:"TLS ends at a proxy: listen in the clear, but treat browsers as coming by https."`
+	Proxies     []string        `name:"trusted-proxy" help:"Networks whose X-Forwarded-For and -Proto count, as 10.0.0.0/8."`
+	PublicPort  int             `help:"Port in addresses that mails name; the standard port otherwise."`
+	MailFrom    string          `help:"Sender address of notices." env:"POSTSTELLE_MAIL_FROM"`
+	SMTP        string          `name:"smtp" help:"Mail relay, host:port; without one no mail is sent." env:"POSTSTELLE_SMTP"`
+	SMTPTLS     string          `name:"smtp-tls" enum:"required,starttls,none" default:"required" help:"required, starttls or none."`
+	SMTPUser    string          `name:"smtp-user" env:"POSTSTELLE_SMTP_USER" help:"Name to sign in at the relay."`
+	SMTPPass    string          `name:"smtp-password" env:"POSTSTELLE_SMTP_PASSWORD" help:"Password; better from the environment than from the command line."`
+	Provider    []string        `name:"provider-table" help:"Files of the table that names network providers (CSV or mmdb)."`
+	Letters     int             `name:"letters-per-hour" help:"Letters that one network, a /24 or a /48, may send to one authority in an hour; 0 for no limit." default:"500"`
+	NetUploads  int64           `name:"network-uploads" help:"MB of files that one network may have uploaded and not sent yet; 0 for no limit." default:"500" placeholder:"MB"`
+	AllUploads  int64           `name:"all-uploads" help:"The same for all networks together." default:"5120" placeholder:"MB"`
+	Sessions    string          `name:"session-store" help:"Valkey or Redis server for sessions, redis://host:port; in memory otherwise." env:"POSTSTELLE_SESSION_STORE" placeholder:"URL"`
+	Trusted     bool            `name:"session-store-trusted" help:"Believe that this server writes nothing to disk when it does not let us ask."`
+	CookieNames string          `name:"cookie-names" enum:"own,legacy" default:"own" help:"own, or legacy: the names of the program that is replaced."`
+	Inbound     inboundFlags    `embed:""`
+	Newsletter  newsletterFlags `embed:""`
+	LogFormat   string          `enum:"text,json" default:"text" help:"text or json."`
 }
 
 // Help shows examples below the flags.
@@ -69,7 +70,7 @@ func (c *serveCommand) run(ctx context.Context, s Streams) error {
 	a, err := Open(ctx, Config{
 		Data: c.Data, Database: c.Database, TLS: c.secure(), Proxies: proxies, Provider: c.Provider, MailFrom: c.MailFrom,
 		SessionServer: c.Sessions, SessionsTrusted: c.Trusted, LegacyCookies: c.CookieNames == "legacy",
-		PublicPort: c.PublicPort, Limits: c.limits(), InboundLimits: c.Inbound.limits(), Log: log,
+		PublicPort: c.PublicPort, Limits: c.limits(), InboundLimits: c.Inbound.limits(), Pace: c.Newsletter.Pace, Paces: c.Newsletter.Paces, Log: log,
 	}, sender)
 	if err != nil {
 		return err
@@ -121,7 +122,7 @@ func (c *serveCommand) checkFlags() ([]netip.Prefix, error) {
 	if c.Redirect != "" && c.TLSCert == "" {
 		return nil, usage("--redirect needs --tls-cert: a proxy that ends TLS redirects by itself")
 	}
-	if err := c.Inbound.check(); err != nil {
+	if err := errors.Join(c.Inbound.check(), c.Newsletter.check()); err != nil {
 		return nil, err
 	}
 	if c.TLSKey != "" {
@@ -170,6 +171,7 @@ func (c *serveCommand) print(log *slog.Logger) {
 		"provider-table", c.Provider, "session-store", shownSessions(c.Sessions), "session-store-trusted", c.Trusted,
 		"inbound-smtp", c.Inbound.SMTP, "inbound-lmtp", c.Inbound.LMTP, "inbound-name", c.Inbound.Name, "inbound-tls-cert", c.Inbound.Cert,
 		"inbound-tls-key", c.Inbound.Key, "mails-per-hour", c.Inbound.Hourly, "inbound-max-size", c.Inbound.MaxMB,
+		"newsletter-pace", c.Newsletter.Pace, "newsletter-domain-pace", c.Newsletter.Paces,
 		"cookie-names", c.CookieNames, "log-format", c.LogFormat)
 	if c.BehindProxy && len(c.Proxies) == 0 {
 		log.Warn("no trusted proxy is named: the access log will hold the address of the proxy")

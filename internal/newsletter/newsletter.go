@@ -82,10 +82,12 @@ type Config struct {
 	// Lines is how many connections to the relay an issue uses; 4.
 	Lines int
 	// Pace is how many messages a second go to addresses of one domain; 0 sets no
-	// limit.
-	Pace int
-	Now  func() time.Time
-	Log  *slog.Logger
+	// limit. Paces are those of domains, in small letters, that have one of their
+	// own.
+	Pace  int
+	Paces map[string]int
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // Limits against using the form to annoy somebody.
@@ -118,7 +120,7 @@ func New(c Config) *Service {
 		Config: c, networks: web.NewQuota[string](networkHour, time.Hour), tenants: web.NewQuota[tenant.ID](tenantHour, time.Hour),
 		persons: web.NewQuota[string](1, mailEvery),
 	}
-	s.pace.every = time.Second / time.Duration(max(c.Pace, 1))
+	s.pace.most, s.pace.of = c.Pace, c.Paces
 	s.registerJobs()
 	return s
 }

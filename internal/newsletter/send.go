@@ -183,10 +183,11 @@ func (d *desk) next(lang string) (mail.Recipient, bool) {
 			d.results = append(d.results, result{row: row, err: err, off: true})
 			continue
 		}
-		_, again := d.tries[row.ID] // who waited has a place already
-		if due, wait := d.x.s.pace.reserve(domainOf(r.To), d.x.s.Now(), d.x.s.Pace > 0 && !again); wait {
-			d.results = append(d.results, result{row: row, due: due})
-			continue
+		if _, again := d.tries[row.ID]; !again { // who waited has a place already
+			if due, wait := d.x.s.pace.reserve(domainOf(r.To), d.x.s.Now()); wait {
+				d.results = append(d.results, result{row: row, due: due})
+				continue
+			}
 		}
 		d.way[r.ID] = row
 		return r, true
@@ -356,9 +357,10 @@ func (x *sending) finish(ctx context.Context) (again time.Time, err error) {
 
 // pace spreads the messages to the addresses of one domain over time.
 type pace struct {
-	every time.Duration // between two messages to one domain
-	mu    sync.Mutex
-	free  map[string]time.Time
+	most int            // messages a second to a domain; 0 sets no limit
+	of   map[string]int // the same for domains that have a pace of their own
+	mu   sync.Mutex
+	free map[string]time.Time // when a domain has its next place
 }
 
 // burst is how far ahead of its pace a domain may be served at once.
@@ -366,8 +368,12 @@ const burst = 2 * time.Second
 
 // reserve takes the next place of a domain. wait says that it lies too far ahead:
 // then due is when.
-func (p *pace) reserve(domain string, now time.Time, on bool) (due time.Time, wait bool) {
-	if !on {
+func (p *pace) reserve(domain string, now time.Time) (due time.Time, wait bool) {
+	most := p.most
+	if own, ok := p.of[domain]; ok {
+		most = own
+	}
+	if most <= 0 {
 		return now, false
 	}
 	p.mu.Lock()
@@ -379,7 +385,7 @@ func (p *pace) reserve(domain string, now time.Time, on bool) (due time.Time, wa
 	if due.Before(now) {
 		due = now
 	}
-	p.free[domain] = due.Add(p.every)
+	p.free[domain] = due.Add(time.Second / time.Duration(most))
 	if len(p.free) > 50_000 {
 		for d, at := range p.free {
 			if at.Before(now) {

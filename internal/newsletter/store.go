@@ -198,6 +198,42 @@ where tenant_id = $1 and id = $2`, string(of), id).Scan(&record)
 	return record, err
 }
 
+// evidenceAmong returns the sealed records of several subscriptions by their ids.
+func evidenceAmong(ctx context.Context, tx *db.Tx, of tenant.ID, ids []string) (map[string][]byte, error) {
+	args := []any{string(of)}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	type record struct {
+		id  string
+		raw []byte
+	}
+	list, err := db.Collect(ctx, tx, func(r db.Scanner) (x record, err error) {
+		err = r.Scan(&x.id, &x.raw)
+		return x, err
+	}, `
+select id, record
+from newsletter_evidence
+where tenant_id = $1 and id in (`+db.In(2, len(ids))+`)
+order by id
+limit 10000`, args...)
+	out := make(map[string][]byte, len(list))
+	for _, x := range list {
+		out[x.id] = x.raw
+	}
+	return out, err
+}
+
+// hasLeft reports whether a consent of an address has ended here.
+func hasLeft(ctx context.Context, tx *db.Tx, of tenant.ID, key []byte) (bool, error) {
+	var n int
+	err := tx.QueryRow(ctx, `
+select count(*)
+from newsletter_evidence
+where tenant_id = $1 and address_key = $2 and ended_at > 0`, string(of), key).Scan(&n)
+	return n > 0, err
+}
+
 func endEvidence(ctx context.Context, tx *db.Tx, of tenant.ID, id string) error {
 	_, err := tx.Exec(ctx, `
 update newsletter_evidence
@@ -227,6 +263,15 @@ values ($1, $2, $3, $4)
 on conflict (tenant_id, address_key) do nothing`,
 		string(of), key, reason, db.Millis(tx.Now))
 	return err
+}
+
+func isSuppressed(ctx context.Context, tx *db.Tx, of tenant.ID, key []byte) (bool, error) {
+	var n int
+	err := tx.QueryRow(ctx, `
+select count(*)
+from newsletter_suppressed
+where tenant_id = $1 and address_key = $2`, string(of), key).Scan(&n)
+	return n > 0, err
 }
 
 func deleteSuppressed(ctx context.Context, tx *db.Tx, of tenant.ID, key []byte, reason string) error {

@@ -50,6 +50,7 @@ type world struct {
 	Service   *newsletter.Service
 	Router    *web.Router
 	config    func(*newsletter.Config)
+	looked    func() // called when somebody asks for the time
 	mu        sync.Mutex
 	now       time.Time
 }
@@ -145,6 +146,9 @@ func (w *world) log() *slog.Logger { return slog.New(slog.NewTextHandler(w.t.Out
 func (w *world) Now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.looked != nil {
+		w.looked()
+	}
 	return w.now
 }
 
