@@ -160,6 +160,7 @@ func TestFiles_BadInput(t *testing.T) {
 		File("files", "leer.pdf", "application/pdf", nil).
 		File("files", "gross.pdf", "application/pdf", big).
 		File("files", "../../etc/boese\u202efdp.exe", "application/pdf", pdfFile("x")).
+		File("files", "vertrag\u202efdp.x\u200b.pdf", "application/pdf", pdfFile("vertrag")).
 		File("files", `C:\Users\kim\auch gut.pdf`, "application/pdf", pdfFile("auch"))
 	got := f.Submit("aktion=weiter").Want(422)
 	summary := got.Text("#fehler")
@@ -168,24 +169,30 @@ func TestFiles_BadInput(t *testing.T) {
 			t.Errorf("summary %q lacks %s", summary, name)
 		}
 	}
-	if strings.Contains(got.Body, "\u202e") || strings.Contains(summary, "etc/") {
-		t.Error("a direction character or a path reaches the page")
+	if strings.ContainsAny(got.Body, "\u202e\u200b") || strings.Contains(summary, "etc/") {
+		t.Error("a direction character, a hidden one or a path reaches the page")
+	}
+	if !strings.Contains(summary, "boese[U+202E]fdp.exe") {
+		t.Errorf("the summary does not show what hides the ending: %q", summary)
 	}
 	names := strings.Join(got.Texts(".ps-filetable__name"), "|")
-	if !strings.Contains(names, "gut.pdf") || !strings.Contains(names, "auch gut.pdf") || strings.Contains(names, "Users") || got.Count(".ps-filetable__name") != 2 {
+	if !strings.Contains(names, "gut.pdf") || !strings.Contains(names, "auch gut.pdf") || strings.Contains(names, "Users") || got.Count(".ps-filetable__name") != 3 {
 		t.Errorf("kept files: %s", names)
 	}
-	if n := p.objects(); n != 2 {
-		t.Errorf("%d objects on disk, want 2", n)
+	if got.Count(".ps-filetable__name .ps-ctl") != 2 {
+		t.Errorf("the name of a kept file does not spell out what hides in it: %s", names)
+	}
+	if n := p.objects(); n != 3 {
+		t.Errorf("%d objects on disk, want 3", n)
 	}
 	// Remove one, add it again.
 	remove := got.Attr("button[name=entfernen]", "value")
 	got = wantPath(t, got.Form("main form").Submit("entfernen="+remove), "/nachricht/4")
-	if got.Count(".ps-filetable__name") != 1 || p.objects() != 1 {
+	if got.Count(".ps-filetable__name") != 2 || p.objects() != 2 {
 		t.Errorf("after removing: %d files, %d objects", got.Count(".ps-filetable__name"), p.objects())
 	}
 	got = got.Form("main form").File("files", "gut.pdf", "application/pdf", pdfFile("gut")).Submit("aktion=hochladen")
-	if got.Count(".ps-filetable__name") != 2 {
+	if got.Count(".ps-filetable__name") != 3 {
 		t.Error("file was not added again")
 	}
 }

@@ -62,10 +62,15 @@ type fieldErrors []fault.Field
 func (e fieldErrors) of(r *http.Request, name string) string {
 	for _, f := range e {
 		if f.Name == name {
-			return i18n.T(r.Context(), f.Key, f.Args...)
+			return told(r, f)
 		}
 	}
 	return ""
+}
+
+// told says what is wrong with a field. It may name a file as the sender did.
+func told(r *http.Request, f fault.Field) string {
+	return ui.Spelled(i18n.T(r.Context(), f.Key, f.Args...))
 }
 
 // oversized reports whether a form had more than is kept: texts that are far too
@@ -93,7 +98,7 @@ func (e fieldErrors) with(own ...fault.Field) fieldErrors {
 func (e fieldErrors) summary(r *http.Request) []ui.FieldError {
 	out := make([]ui.FieldError, 0, len(e))
 	for _, f := range e {
-		out = append(out, ui.FieldError{ID: f.Name, Text: i18n.T(r.Context(), f.Key, f.Args...)})
+		out = append(out, ui.FieldError{ID: f.Name, Text: told(r, f)})
 	}
 	return out
 }

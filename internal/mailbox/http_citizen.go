@@ -274,7 +274,7 @@ func (s *Service) stepFailed(w http.ResponseWriter, r *http.Request, in stepInpu
 // sentence returns what the person is told about an error.
 func sentence(r *http.Request, err error) string {
 	if fe, ok := errors.AsType[*fault.Error](err); ok && fe.Key != "" {
-		return i18n.T(r.Context(), fe.Key, fe.Args...)
+		return ui.Spelled(i18n.T(r.Context(), fe.Key, fe.Args...))
 	}
 	switch fault.KindOf(err) {
 	case fault.TooLarge:

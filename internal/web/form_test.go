@@ -168,7 +168,7 @@ func TestParts(t *testing.T) {
 		{"two files in one field", "", pdf + pdf + end, 200, `f:"x.pdf",application/pdf,4 f:"x.pdf",application/pdf,4`},
 		{"traversal", "", part(`form-data; name="f"; filename="../../etc/passwd"`, "", "x") + end, 200, `f:"passwd",,1`},
 		{"Windows path", "", part(`form-data; name="f"; filename="C:\\temp\\x.doc"`, "", "x") + end, 200, `f:"x.doc",,1`},
-		{"bidi name", "", part("form-data; name=\"f\"; filename=\"rechnung\u202efdp.exe\"", "", "x") + end, 200, `f:"rechnung_fdp.exe",,1`},
+		{"bidi name", "", part("form-data; name=\"f\"; filename=\"rechnung\u202efdp.exe\"", "", "x") + end, 200, `f:"rechnung\u202efdp.exe",,1`},
 		{"invalid UTF-8", "", part(`form-data; name="a"`, "", "\xff") + end, 422, ""},
 		{"no end", "", field + pdf, 422, "cut"},
 		{"cut in file", "", "--grenze\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\nhalf", 422, "cut"},

@@ -124,12 +124,20 @@ const maxFileName = 200
 // directories, no control or direction characters, no leading dot or dash, no
 // device names of Windows, at most 200 bytes with the extension kept. It never
 // returns "". Show the result, not the name that was sent.
-func FileName(name string) string {
+func FileName(name string) string { return fileName(name, acts) }
+
+// acts reports a character that reorders or hides what stands beside it.
+func acts(c rune) bool {
+	return unicode.Is(unicode.Bidi_Control, c) || c == 0x200b || c == 0x2060 || c == 0xfeff
+}
+
+// fileName replaces what drop reports, besides what no name may hold.
+func fileName(name string, drop func(rune) bool) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name = strings.Map(func(c rune) rune {
 		switch {
-		case unicode.IsControl(c), unicode.Is(unicode.Bidi_Control, c), c == 0x200b, c == 0x2060, c == 0xfeff:
+		case unicode.IsControl(c), drop(c):
 			return '_'
 		case strings.ContainsRune(`<>:"|?*`, c):
 			return '_'

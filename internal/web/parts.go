@@ -53,8 +53,9 @@ type Part struct {
 	// IsFile says that the part came from a file input. A file input left
 	// empty sends a file without name and content.
 	IsFile bool
-	// FileName is what the browser sent, made harmless by FileName; "" if it
-	// sent none.
+	// FileName is what the browser sent, made harmless as by FileName, but for
+	// characters that reorder or hide text: who receives a file shall see them
+	// (ui.SafeText, ui.Spelled), Attachment replaces them. "" if it sent none.
 	FileName string
 	// Type is the media type that the browser claims, without parameters.
 	Type string
@@ -114,7 +115,7 @@ func (pr *PartReader) Next() (*Part, error) {
 	if sent, ok := params["filename"]; ok {
 		out.IsFile = true
 		if sent != "" {
-			out.FileName = FileName(sent)
+			out.FileName = fileName(sent, func(rune) bool { return false })
 		}
 	}
 	return out, nil

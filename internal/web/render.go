@@ -175,7 +175,7 @@ func (rt *Router) errorPage(res *response, r *http.Request, code int, err error)
 	if se, ok := errors.AsType[*statusError](err); ok && se.key != "" {
 		e.Title, e.Text = i18n.T(ctx, se.key+"title"), i18n.T(ctx, se.key+"text")
 	} else if fe, ok := errors.AsType[*fault.Error](err); ok && fe.Key != "" {
-		e.Text = i18n.T(ctx, fe.Key, fe.Args...)
+		e.Text = ui.Spelled(i18n.T(ctx, fe.Key, fe.Args...))
 	}
 	if code >= 500 {
 		e.ID = sc.id

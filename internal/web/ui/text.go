@@ -23,6 +23,16 @@ func SafeLines(s string) templ.Component {
 	return foreign(`<div class="ps-letter" dir="auto">`, "</div>", s)
 }
 
+// Spelled returns s with the characters that hide or reorder text spelled out, for foreign words within a sentence of
+// ours and for attributes.
+func Spelled(s string) string {
+	var b strings.Builder
+	for _, p := range visible(s) {
+		b.WriteString(p.text)
+	}
+	return b.String()
+}
+
 // foreign is written by hand because no white space may enter between the pieces.
 func foreign(open, shut, s string) templ.Component {
 	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"html"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -174,6 +175,10 @@ func TestSafeText(t *testing.T) {
 	} {
 		if got := render(t, t.Context(), ui.SafeText(in)); got != want {
 			t.Errorf("SafeText(%q) = %s, want %s", in, got, want)
+		}
+		plain := html.UnescapeString(strings.NewReplacer("<bdi>", "", "</bdi>", "", `<span class="ps-ctl">`, "", "</span>", "").Replace(want))
+		if got := ui.Spelled(in); got != plain {
+			t.Errorf("Spelled(%q) = %q, want %q", in, got, plain)
 		}
 	}
 }
