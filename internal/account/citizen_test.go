@@ -20,6 +20,7 @@ import (
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
 	"poststelle/internal/mail"
+	"poststelle/internal/mail/mailtest"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
 	"poststelle/internal/vault/vaulttest"
@@ -131,7 +132,7 @@ func newRealm(t *testing.T) *realm {
 	o.jobs = jobs.New(jobs.Config{DB: o.db, Now: o.Now, Log: log})
 	o.accounts = account.New(account.Config{
 		DB: o.db, Vault: o.spy, Directory: directory, Console: vaulttest.Service(t, o.vault, vault.ServiceConsole), Demo: true, Now: o.Now, Log: log,
-		Jobs: o.jobs, Mail: o.box, Notifier: vaulttest.Service(t, o.vault, vault.ServiceNotifier),
+		Jobs: o.jobs, Mail: mailtest.Wrap(t, o.box), Notifier: vaulttest.Service(t, o.vault, vault.ServiceNotifier),
 		Retention: vaulttest.Service(t, o.vault, vault.ServiceRetention), MailFrom: "post@example.org",
 		BaseURL: func(x *tenant.Tenant) string { return "https://" + x.Hosts[0] },
 		Browser: func(string) string { return "Firefox, Linux" },

@@ -90,10 +90,11 @@ type App struct {
 	Sessions   *web.Sessions
 	Access     *accesslog.Log
 	Catalog    *i18n.Catalog
+	Signing    *mail.Keyring
 	Outbox     *mail.Memory // the demonstration's mail; nil otherwise
 
 	store   *valkey.Store // of the sessions; nil for memory
-	sender  mail.Sender   // nil where no mail can be sent
+	sender  mail.Sender   // signs what the operator sends; nil where no mail can be sent
 	console string
 	checked checked
 	lock    *os.File
@@ -104,7 +105,7 @@ type App struct {
 // made.
 func Migrations() []db.Migrations {
 	return []db.Migrations{
-		ownMigrations(), jobs.Migrations(), journal.Migrations(), blob.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations(),
+		ownMigrations(), jobs.Migrations(), journal.Migrations(), blob.Migrations(), mail.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations(),
 		blog.Migrations(), newsletter.Migrations(),
 	}
 }
@@ -255,18 +256,20 @@ func (a *App) openDomains(ctx context.Context, sender mail.Sender) (err error) {
 			return err
 		}
 	}
-	a.sender = sender
+	if err := a.openSigning(sender); err != nil {
+		return err
+	}
 	if box, ok := sender.(*mail.Memory); ok {
 		a.Outbox = box
 	}
 	a.Accounts = account.New(account.Config{
 		DB: a.DB, Vault: a.Vault, Directory: a.Directory, Console: a.console, Demo: a.Demo, Now: a.Now, Log: a.Log,
-		Jobs: a.Jobs, Mail: sender, Notifier: tokens.Notifier, Retention: tokens.Retention, MailFrom: a.MailFrom, BaseURL: a.baseURL,
+		Jobs: a.Jobs, Mail: a.sender, Notifier: tokens.Notifier, Retention: tokens.Retention, MailFrom: a.MailFrom, BaseURL: a.baseURL,
 		Browser: browserOf,
 	})
 	a.Mailboxes = mailbox.New(mailbox.Config{
 		DB: a.DB, Vault: a.Vault, Deputy: a.Deputy, Blobs: a.Blobs, Refs: a.Refs, Jobs: a.Jobs, Directory: a.Directory,
-		Accounts: a.Accounts, Sessions: a.Sessions, Mail: sender, Tokens: tokens, MailFrom: a.MailFrom, BaseURL: a.baseURL, Limits: a.Limits,
+		Accounts: a.Accounts, Sessions: a.Sessions, Mail: a.sender, Tokens: tokens, MailFrom: a.MailFrom, BaseURL: a.baseURL, Limits: a.Limits,
 		Now: a.Now, Log: a.Log,
 	})
 	a.Blog = blog.New(blog.Config{

@@ -19,7 +19,7 @@ func (a *App) openNewsletter(ctx context.Context, sender mail.Sender, notifier s
 	bulk, _ := sender.(mail.BulkSender)
 	a.Newsletter = newsletter.New(newsletter.Config{
 		DB: a.DB, Keys: a.Vault, Jobs: a.Jobs, Directory: a.Directory, Accounts: a.Accounts, Mail: bulk, Website: website, Notifier: notifier,
-		MailFrom: a.MailFrom, BaseURL: a.baseURL, Pace: a.Pace, Paces: a.Paces, Now: a.Now, Log: a.Log,
+		MailFrom: a.MailFrom, DKIM: a.signerOf, BaseURL: a.baseURL, Pace: a.Pace, Paces: a.Paces, Now: a.Now, Log: a.Log,
 	})
 	return a.Newsletter.Prepare(ctx)
 }

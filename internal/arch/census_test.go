@@ -41,7 +41,7 @@ var holders = []holder{
 	{pkg: "internal/jobs", migrations: jobs.Migrations, personal: jobs.Personal},
 	{pkg: "internal/journal", migrations: journal.Migrations, personal: journal.Personal},
 	{pkg: "internal/blob", migrations: blob.Migrations, personal: blob.Personal},
-	{pkg: "internal/mail", personal: mail.Personal},
+	{pkg: "internal/mail", migrations: mail.Migrations, personal: mail.Personal},
 	{pkg: "internal/web", personal: func() personal.Declaration { return web.Personal(new(web.Registry)) }},
 	{pkg: "internal/tenant", migrations: tenant.Migrations, personal: tenant.Personal},
 	{pkg: "internal/account", migrations: account.Migrations, personal: account.Personal},

@@ -44,6 +44,7 @@ var rules = map[string]rule{
 	"blob":                  {may: append([]string{"jobs", "db"}, types...)},
 	"blob/blobtest":         {may: append([]string{"blob", "jobs", "db"}, types...)},
 	"mail":                  {may: append([]string{"jobs", "db", "i18n"}, types...)},
+	"mail/mailtest":         {may: []string{"mail"}},
 	"vault":                 {may: append([]string{"jobs", "db"}, types...)},
 	"vault/vaulttest":       {may: append([]string{"vault", "db"}, types...)},
 	"journal":               {may: append([]string{"jobs", "db"}, types...)},
@@ -76,7 +77,7 @@ var rules = map[string]rule{
 var domains = []string{"mailbox", "accesslog", "notice", "rights", "inbound", "newsletter", "blog", "analytics", "media"}
 
 // helpers serve tests alone.
-var helpers = []string{"db/dbtest", "blob/blobtest", "vault/vaulttest", "web/webtest", "web/valkey/valkeytest"}
+var helpers = []string{"db/dbtest", "blob/blobtest", "vault/vaulttest", "web/webtest", "web/valkey/valkeytest", "mail/mailtest"}
 
 // owners are outside packages (with everything below them) that only some of our packages may use.
 var owners = map[string]struct {

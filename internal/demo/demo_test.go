@@ -23,6 +23,7 @@ import (
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
 	"poststelle/internal/mail"
+	"poststelle/internal/mail/mailtest"
 	"poststelle/internal/mailbox"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
@@ -70,7 +71,7 @@ func newHouse(t testing.TB, now time.Time) *house {
 	})
 	letters := mailbox.New(mailbox.Config{
 		DB: h.db, Vault: h.vault, Deputy: deputy, Blobs: blobs, Refs: refs, Jobs: queue, Directory: h.dir, Accounts: accounts,
-		Sessions: web.NewSessions(web.SessionConfig{Now: clock}), Mail: h.mail, MailFrom: "poststelle@kdvm.example",
+		Sessions: web.NewSessions(web.SessionConfig{Now: clock}), Mail: mailtest.WrapSender(t, h.mail), MailFrom: "poststelle@kdvm.example",
 		Tokens: mailbox.Tokens{
 			Notifier:  vaulttest.Service(t, h.vault, vault.ServiceNotifier),
 			Mailer:    vaulttest.Service(t, h.vault, vault.ServiceMailer),

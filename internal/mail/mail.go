@@ -17,12 +17,16 @@
 //   - Messages say that a machine wrote them (RFC 3834) and never ask for a
 //     receipt.
 //
+// Messages are signed with DKIM where the domain of their sender has a key
+// ([Keyring]); the private halves lie in the database as ciphertext.
+//
 // What it does not do: keep a queue, retry, or receive. Callers enqueue a job
 // and send from it; [IsPermanent] tells them when retrying is pointless. No
 // error of this package repeats an address or a word of the message.
 package mail
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -63,6 +67,8 @@ type Message struct {
 	Headers map[string]string
 	// At is the Date of the message. It must not change between attempts.
 	At time.Time
+	// DKIM signs the message when it is set. Its domain must be that of From.
+	DKIM *DKIM
 }
 
 // Sender sends a message. A nil error means that the next hop has taken
@@ -303,7 +309,24 @@ func build(c checked) *gomail.Msg {
 	if c.HTML != "" {
 		m.AddAlternativeString(gomail.TypeTextHTML, c.HTML, gomail.WithPartEncoding(gomail.EncodingB64))
 	}
+	if c.DKIM != nil {
+		signMsg(m, c.DKIM)
+	}
 	return m
+}
+
+// signMsg adds the signatures to a message that is complete: written again, it
+// has the same bytes.
+func signMsg(m *gomail.Msg, d *DKIM) {
+	const name = "DKIM-Signature"
+	var b bytes.Buffer
+	if _, err := m.WriteTo(&b); err != nil {
+		d.failed(fmt.Errorf("mail: sign: %w", err))
+		return
+	}
+	if fields := d.fields(b.Bytes()); fields != "" {
+		m.SetGenHeaderPreformatted(name, strings.TrimSuffix(strings.TrimPrefix(fields, name+": "), "\r\n"))
+	}
 }
 
 // Write writes m as it would be sent (RFC 5322), for a preview or a test.

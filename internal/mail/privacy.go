@@ -2,8 +2,8 @@ package mail
 
 import "poststelle/internal/personal"
 
-// Personal declares what goes to the relay, and the messages that Memory
-// keeps in the demonstration. Nothing is stored durably.
+// Personal declares what goes to the relay, and the messages that Memory keeps in
+// the demonstration. What is stored durably are keys, which are about nobody.
 func Personal() personal.Declaration {
 	return personal.Declaration{
 		Domain: "mail",
@@ -27,6 +27,9 @@ func Personal() personal.Declaration {
 				{Role: personal.Citizen, Act: personal.Delete},
 				{Role: personal.Staff, Act: personal.Delete},
 			},
+		}, {
+			Kind: personal.Table, Name: "mail_dkim", Activity: "mail.privacy.activity", Purpose: "mail.privacy.keys",
+			Neutral: []string{"tenant_id", "domain", "selector", "private", "public", "made_at", "since"},
 		}},
 		Sends: []personal.Recipient{{
 			Name:      "mail.privacy.relay",

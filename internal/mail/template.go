@@ -244,7 +244,7 @@ func (t *Template) Append(b []byte, r Recipient) ([]byte, error) {
 	if t.s.DKIM == nil {
 		return b, nil
 	}
-	return t.s.DKIM.sign(b, start)
+	return t.s.DKIM.sign(b, start), nil
 }
 
 func validSlot(s string) bool {
@@ -262,7 +262,9 @@ func (t *Template) Headers() []Header { return slices.Clone(t.s.Headers) }
 // message is the series as a single message, for senders that know no other.
 func (t *Template) message(r Recipient) Message {
 	fill := strings.NewReplacer(Slot, r.Slot)
-	m := Message{From: t.s.From, To: string(r.To), Subject: t.s.Subject, Text: fill.Replace(t.s.Text), HTML: fill.Replace(t.s.HTML), ID: r.ID, At: t.s.At}
+	m := Message{
+		From: t.s.From, To: string(r.To), Subject: t.s.Subject, Text: fill.Replace(t.s.Text), HTML: fill.Replace(t.s.HTML), ID: r.ID, At: t.s.At, DKIM: t.s.DKIM,
+	}
 	m.Headers = make(map[string]string, len(t.s.Headers))
 	for _, h := range t.s.Headers {
 		m.Headers[h.Name] = fill.Replace(h.Value)

@@ -195,7 +195,7 @@ func TestTemplate_DKIM(t *testing.T) {
 		"e1._domainkey.stadt.example": "v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(edPublic),
 	}
 	s := series()
-	if s.DKIM, err = mail.NewDKIM("stadt.example", mail.DKIMKey{"r1", rsaKey}, mail.DKIMKey{"e1", edKey}); err != nil {
+	if s.DKIM, err = mail.NewDKIM("stadt.example", nil, mail.DKIMKey{"r1", rsaKey}, mail.DKIMKey{"e1", edKey}); err != nil {
 		t.Fatal(err)
 	}
 	raw := compose(t, s)
@@ -229,7 +229,7 @@ func TestTemplate_DKIM(t *testing.T) {
 	}
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err == nil {
-		if _, err := mail.NewDKIM("stadt.example", mail.DKIMKey{"r", small}); err == nil {
+		if _, err := mail.NewDKIM("stadt.example", nil, mail.DKIMKey{"r", small}); err == nil {
 			t.Error("NewDKIM() takes a key of 1024 bits")
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
 	"poststelle/internal/mail"
+	"poststelle/internal/mail/mailtest"
 	"poststelle/internal/mailbox"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
@@ -126,13 +127,13 @@ func (p *post) start() {
 	p.Sessions = web.NewSessions(web.SessionConfig{Now: p.Now})
 	p.Accounts = account.New(account.Config{
 		DB: p.DB, Vault: p.service, Directory: p.Directory, Console: p.token(vault.ServiceConsole), Demo: true, Now: p.Now, Log: p.log(),
-		Jobs: p.Jobs, Mail: p.Mail, Notifier: p.token(vault.ServiceNotifier), Retention: p.token(vault.ServiceRetention),
+		Jobs: p.Jobs, Mail: mailtest.Wrap(p.t, p.Mail), Notifier: p.token(vault.ServiceNotifier), Retention: p.token(vault.ServiceRetention),
 		MailFrom: "poststelle@betreiber.example", BaseURL: func(t *tenant.Tenant) string { return "http://" + t.Hosts[0] },
 		Browser: func(string) string { return "Browser" },
 	})
 	p.Service = mailbox.New(mailbox.Config{
 		DB: p.DB, Vault: p.service, Deputy: p.Deputy, Blobs: p.blobs, Refs: p.Refs, Jobs: p.Jobs, Directory: p.Directory,
-		Accounts: p.Accounts, Sessions: p.Sessions, Mail: p.Mail, MailFrom: "poststelle@betreiber.example",
+		Accounts: p.Accounts, Sessions: p.Sessions, Mail: mailtest.Wrap(p.t, p.Mail), MailFrom: "poststelle@betreiber.example",
 		Tokens: mailbox.Tokens{
 			Notifier: p.token(vault.ServiceNotifier), Mailer: p.token(vault.ServiceMailer), Retention: p.token(vault.ServiceRetention),
 		},

@@ -41,6 +41,14 @@ func (s *Service) sender(set Settings) string {
 	return a
 }
 
+// signer is what signs mail of a tenant from a sender; nil for nothing.
+func (s *Service) signer(ctx context.Context, t *tenant.Tenant, from string) *mail.DKIM {
+	if s.DKIM == nil {
+		return nil
+	}
+	return s.DKIM(ctx, t.ID, from)
+}
+
 // mailbox puts the name of a newsletter before the address it comes from.
 func mailbox(name, address string) string {
 	return `"` + strings.NewReplacer(`"`, "", `\`, "").Replace(name) + `" <` + address + ">"
@@ -65,13 +73,14 @@ func (s *Service) series(ctx context.Context, t *tenant.Tenant, i Issue) (map[st
 	if at.IsZero() {
 		at = s.DB.Now()
 	}
+	signer := s.signer(ctx, t, from)
 	out := map[string]*mail.Template{}
 	for _, lang := range []string{"de", "en"} {
 		m, err := s.write(i18n.In(ctx, lang), t, set, i)
 		if err != nil {
 			return nil, err
 		}
-		m.From, m.At = mailbox(set.name(i.Lang), from), at
+		m.From, m.At, m.DKIM = mailbox(set.name(i.Lang), from), at, signer
 		if set.Sender != "" {
 			m.Envelope = from
 		}

@@ -163,6 +163,7 @@ func (s *Service) letter(ctx context.Context, t *tenant.Tenant, k *keys, row sub
 	ctx = i18n.In(ctx, row.Lang)
 	title := set.name(row.Lang)
 	m := mail.Message{From: mailbox(title, s.sender(set)), To: string(address), ID: job, At: row.Mailed}
+	m.DKIM = s.signer(ctx, t, m.From)
 	if row.State == active {
 		word, err := k.word(toManage, link{ID: row.ID, Until: row.Mailed.Add(manageFor)})
 		m.Subject = i18n.T(ctx, "newsletter.mail.known.subject", "title", title)

@@ -62,7 +62,7 @@ type Keys interface {
 
 var _ Keys = vault.Service(nil)
 
-// Config is what newsletters need. All fields but Mail, Lines and Pace are
+// Config is what newsletters need. All fields but Mail, DKIM, Lines and Pace are
 // required.
 type Config struct {
 	DB        *db.DB
@@ -72,6 +72,9 @@ type Config struct {
 	Accounts  *account.Accounts
 	// Mail may be nil: then mail waits until a relay is configured.
 	Mail mail.BulkSender
+	// DKIM returns what signs mail of a tenant from a sender; nil, or a nil result,
+	// for unsigned mail.
+	DKIM func(ctx context.Context, of tenant.ID, from string) *mail.DKIM
 	// Website and Notifier are the vault's tokens for module keys and for the
 	// addresses of staff.
 	Website, Notifier string

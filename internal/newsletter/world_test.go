@@ -21,6 +21,7 @@ import (
 	"poststelle/internal/jobs"
 	"poststelle/internal/journal"
 	"poststelle/internal/mail"
+	"poststelle/internal/mail/mailtest"
 	"poststelle/internal/newsletter"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
@@ -103,7 +104,7 @@ func (w *world) start() {
 		DB: w.DB, Vault: w.Vault, Directory: w.Directory, Console: token(vault.ServiceConsole), Demo: true, Now: w.Now, Log: w.log(),
 	})
 	c := newsletter.Config{
-		DB: w.DB, Keys: w.Vault, Jobs: w.Jobs, Directory: w.Directory, Accounts: w.Accounts, Mail: w.relay, Website: token(vault.ServiceWebsite),
+		DB: w.DB, Keys: w.Vault, Jobs: w.Jobs, Directory: w.Directory, Accounts: w.Accounts, Mail: mailtest.Wrap(w.t, w.relay), Website: token(vault.ServiceWebsite),
 		Notifier: token(vault.ServiceNotifier), MailFrom: "poststelle@betreiber.example", BaseURL: base, Lines: 2, Now: w.Now, Log: w.log(),
 	}
 	if w.config != nil {

@@ -22,6 +22,7 @@ import (
 	"poststelle/internal/db"
 	"poststelle/internal/db/dbtest"
 	"poststelle/internal/mail"
+	"poststelle/internal/mail/mailtest"
 	"poststelle/internal/tenant"
 	"poststelle/internal/web/webtest"
 )
@@ -91,7 +92,7 @@ func (h *house) config() app.Config {
 
 func (h *house) open() {
 	h.t.Helper()
-	a, err := app.Open(h.t.Context(), h.config(), h.mail)
+	a, err := app.Open(h.t.Context(), h.config(), mailtest.WrapSender(h.t, h.mail))
 	must(h.t, err)
 	h.App = a
 }
@@ -385,4 +386,6 @@ func copyTree(from, to string) error {
 }
 
 // openAgain opens the installation of a closed house.
-func openAgain(h *house) (*app.App, error) { return app.Open(h.t.Context(), h.config(), h.mail) }
+func openAgain(h *house) (*app.App, error) {
+	return app.Open(h.t.Context(), h.config(), mailtest.WrapSender(h.t, h.mail))
+}
