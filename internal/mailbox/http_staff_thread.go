@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"poststelle/internal/account"
@@ -42,16 +43,18 @@ func (s *Service) showThread(w http.ResponseWriter, r *http.Request, who account
 		return err
 	}
 	if status == http.StatusOK {
-		v.Done, v.HasDone = s.doneOn(r, v.ID)
+		v.Done, v.HasDone = s.doneOn(r, v.ID, v.Changed)
 	}
 	return web.Render(w, r, status, web.View{
 		Title: v.Title, Body: threadPage(v), Errors: len(forms.Wrong), Staff: true, Section: "inbox",
 	})
 }
 
-func (s *Service) doneOn(r *http.Request, id string) (string, bool) {
+// doneOn says what the person did last on a thread, unless something else has
+// happened to it since: "closed" over a thread that is open again would be wrong.
+func (s *Service) doneOn(r *http.Request, id string, changed time.Time) (string, bool) {
 	u, ok := s.said(r, id)
-	if !ok {
+	if !ok || changed.After(u.At) {
 		return "", false
 	}
 	return undone(r, u), true
@@ -268,9 +271,6 @@ func (s *Service) keepText(field string, h account.StaffHandler) web.Handler {
 		if err == nil || kind != fault.Denied && kind != fault.Unavailable {
 			return guarded(w, r)
 		}
-		if web.SessionState(r) == web.None {
-			return web.RefuseSession(w, r)
-		}
 		return showLost(w, r, kind, postedText(r, field))
 	}
 }
@@ -280,6 +280,8 @@ func showLost(w http.ResponseWriter, r *http.Request, kind fault.Kind, text stri
 	v, status := lostView{Text: text, Ended: true, Thread: casePath(r.PathValue("id"))}, http.StatusForbidden
 	if kind == fault.Unavailable {
 		v.Ended, status = false, http.StatusServiceUnavailable
+	} else if web.SessionState(r) == web.None { // signed out in another tab, or the browser was closed
+		v.Ended, v.Cookie = false, true
 	}
 	return web.Render(w, r, status, web.View{
 		Title: i18n.T(r.Context(), "mailbox.staff.lost.title"), Body: lostPage(v), Staff: true, Narrow: true, NoIndex: true,

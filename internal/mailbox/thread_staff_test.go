@@ -189,6 +189,14 @@ func TestAnswer_SessionEndedShowsTheText(t *testing.T) {
 		t.Error("the text of the request must be shown again")
 	}
 	b = p.signIn(p.Tiefbau)
+	form = answerForm(b.Get(casePath(d.Thread)), "Im anderen Reiter abgemeldet")
+	b.PostForm("/amt/abmelden").Want(200)
+	b.ClearCookies()
+	page = form.Submit("aktion=senden").Want(403)
+	if page.Text("textarea") != "Im anderen Reiter abgemeldet" || !page.Contains("kein Cookie mitgesendet") {
+		t.Error("without a cookie the text must be shown again")
+	}
+	b = p.signIn(p.Tiefbau)
 	form = answerForm(b.Get(casePath(d.Thread)), "Noch ein Versuch")
 	p.Switch.Off()
 	page = form.Submit("aktion=senden").Want(503)
@@ -257,11 +265,14 @@ func TestThread_ActionsAndProtocol(t *testing.T) {
 		t.Error("a closed thread must offer reopening, not answering")
 	}
 	b.PostForm(path + "/oeffnen").Want(200)
+	if !b.Get(path).Contains("Der Vorgang ist wieder offen") {
+		t.Error("what was done is not said")
+	}
 	p.advance(time.Minute)
 	p.must(p.Service.AskWithdrawal(t.Context(), p.stadt(), d.Code))
 	page = b.Get(path).Want(200)
-	if !page.Contains("Der Absender wünscht die Rücknahme") {
-		t.Error("the wish to withdraw is not shown")
+	if !page.Contains("Der Absender wünscht die Rücknahme") || page.Contains("Der Vorgang ist wieder offen") {
+		t.Error("the wish to withdraw is not shown, or what was done before it still is")
 	}
 	if got := page.Texts(".ps-timeline li"); len(got) != 5 || !strings.Contains(got[0], "Rücknahme gewünscht") {
 		t.Errorf("protocol: %q", got)

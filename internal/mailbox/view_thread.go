@@ -37,6 +37,7 @@ type threadPageView struct {
 	// mailbox; Registered says that it has no collection code.
 	Holders    int
 	Registered bool
+	Changed    time.Time
 	Done       string
 	HasDone    bool
 	Forms      formsView
@@ -80,7 +81,7 @@ func (s *Service) threadView(r *http.Request, who account.Actor, id string, form
 		return threadPageView{}, err
 	}
 	v := threadHead(r, t, o)
-	v.Facts = s.facts(r, t, o, names)
+	v.Facts, v.Changed = s.facts(r, t, o, names), o.Changed
 	v.Assignee, v.Mine = o.Assignee, o.Assignee == who.Person
 	v.Messages = messageViews(r, t, who, o, names, forms)
 	if v.People, err = s.memberOptions(r, o.thread, names); err != nil {
@@ -458,5 +459,6 @@ func (s *Service) printView(r *http.Request, who account.Actor, id, answer strin
 type lostView struct {
 	Text, Thread string
 	Ended        bool // the session; otherwise the vault is away
+	Cookie       bool // is missing
 	Nobody       bool // holds the thread any more
 }
