@@ -97,6 +97,10 @@ type commandLine struct {
 		Verify receiptVerify `cmd:"" help:"Check a receipt without a server."`
 		Key    receiptKey    `cmd:"" help:"Print the fingerprint of an authority's receipt key."`
 	} `cmd:"" help:"Receipts of letters."`
+	Blog struct {
+		Import blogImport `cmd:"" help:"Take over comments and posts from Disqus or WordPress."`
+		Export blogExport `cmd:"" help:"Write posts and public comments as JSON."`
+	} `cmd:"" help:"The website's news."`
 	Load    loadCommand    `cmd:"" help:"Fill a database with realistic letters, or drive load against a server."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 	Help    helpCommand    `cmd:"" help:"List all commands."`

@@ -167,6 +167,9 @@ func reserved(slug string) bool {
 	return false
 }
 
+// noSlug is the address of a title that has no letter or digit for one.
+const noSlug = "beitrag"
+
 // slugOf makes an address from a title.
 func slugOf(title string) string {
 	s := strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss").Replace(strings.ToLower(title))
@@ -183,7 +186,7 @@ func slugOf(title string) string {
 		out = out[:maxSlug-10]
 	}
 	if out = strings.Trim(out, "-"); out == "" || reserved(out) {
-		out = strings.Trim("beitrag-"+out, "-")
+		out = strings.Trim(noSlug+"-"+out, "-")
 	}
 	return out
 }

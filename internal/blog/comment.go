@@ -103,7 +103,7 @@ func (s *Service) Comment(ctx context.Context, t *tenant.Tenant, slug string, in
 		if err != nil {
 			return err
 		}
-		c.Post, c.State = p.ID, waiting
+		c.Post, c.State, c.Created = p.ID, waiting, tx.Now
 		if !p.Moderated && !verdict.suspicious() {
 			c.State, c.Score, c.Flags = shown, 0, ""
 		}
@@ -114,7 +114,7 @@ func (s *Service) Comment(ctx context.Context, t *tenant.Tenant, slug string, in
 		if err != nil || !isNew || box == nil {
 			return err
 		}
-		return insertEvidence(ctx, tx, t.ID, c.ID, day, box)
+		return insertEvidence(ctx, tx, t.ID, c.ID, day, box, c.Created)
 	})
 	if err != nil {
 		return Receipt{}, fmt.Errorf("blog: comment: %w", err)
@@ -195,14 +195,15 @@ func hashToken(token string) []byte {
 	return h[:]
 }
 
-// thread returns a page of public comments, oldest first, each with its answers.
-func (s *Service) thread(ctx context.Context, of tenant.ID, post string, after cursor, most int) (all []comment, more bool, err error) {
+// thread returns a page of public comments, oldest first, each with its answers,
+// of which there are answersMost together.
+func (s *Service) thread(ctx context.Context, of tenant.ID, post string, after cursor, most, answersMost int) (all []comment, more bool, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		if all, err = selectThread(ctx, tx, of, post, after, most+1); err != nil {
 			return err
 		}
 		all, more = page(all, most)
-		answers, err := selectAnswers(ctx, tx, of, post, all)
+		answers, err := selectAnswers(ctx, tx, of, post, all, answersMost)
 		if err != nil {
 			return err
 		}

@@ -169,7 +169,7 @@ func (s *Service) showPost(w http.ResponseWriter, r *http.Request, status int, t
 		return err
 	}
 	after := placeOf(r)
-	comments, more, err := s.thread(ctx, t.ID, p.ID, after, commentsPerPage)
+	comments, more, err := s.thread(ctx, t.ID, p.ID, after, commentsPerPage, answersShown)
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (s *Service) getComments(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	all, more, err := s.thread(r.Context(), t.ID, p.ID, placeOf(r), commentsPerPage)
+	all, more, err := s.thread(r.Context(), t.ID, p.ID, placeOf(r), commentsPerPage, answersShown)
 	if err != nil {
 		return err
 	}

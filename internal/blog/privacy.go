@@ -12,7 +12,7 @@ func Personal() personal.Declaration {
 	return personal.Declaration{
 		Domain: "blog",
 		Module: string(tenant.Blog),
-		Stores: []personal.Store{posts(), pictureStore(), comments(), evidenceStore(), cases(), memory()},
+		Stores: []personal.Store{posts(), pictureStore(), comments(), evidenceStore(), imports(), cases(), memory()},
 	}
 }
 
@@ -73,6 +73,14 @@ func evidenceStore() personal.Store {
 		Locator:   personal.ByCode,
 		Retention: personal.Retention{Start: "created_at", Period: EvidencePeriod},
 		Erase:     []personal.Erasure{{Role: personal.Visitor, Act: personal.Keep, Reason: "blog.privacy.keep_evidence"}},
+	}
+}
+
+// imports hold no person: an id is a hash of a number in another program's export.
+func imports() personal.Store {
+	return personal.Store{
+		Kind: personal.Table, Name: "blog_imports", Activity: "blog.privacy.desk", Purpose: "blog.privacy.imports",
+		Neutral: []string{"id", "tenant_id", "post_id", "created_at"},
 	}
 }
 

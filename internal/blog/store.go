@@ -94,6 +94,7 @@ func deletePost(ctx context.Context, tx *db.Tx, of tenant.ID, id string) error {
 		`delete from blog_cases where tenant_id = $1 and post_id = $2`,
 		`delete from blog_comments where tenant_id = $1 and post_id = $2`,
 		`delete from blog_pictures where tenant_id = $1 and post_id = $2`,
+		`delete from blog_imports where tenant_id = $1 and post_id = $2`,
 		`delete from blog_posts where tenant_id = $1 and id = $2`,
 	} {
 		if _, err := tx.Exec(ctx, q, of, id); err != nil {

@@ -2,6 +2,7 @@ package blog
 
 import (
 	"context"
+	"time"
 
 	"poststelle/internal/db"
 	"poststelle/internal/tenant"
@@ -22,7 +23,7 @@ func insertComment(ctx context.Context, tx *db.Tx, of tenant.ID, c comment, toke
 	n, err := tx.Exec(ctx, `
 insert into blog_comments (id, tenant_id, post_id, parent_id, body, state, score, flags, token, ground, statement, created_at, decided_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', $10, 0)
-on conflict (id) do nothing`, c.ID, of, c.Post, c.Parent, c.Body, c.State, c.Score, c.Flags, token, db.Millis(tx.Now))
+on conflict (id) do nothing`, c.ID, of, c.Post, c.Parent, c.Body, c.State, c.Score, c.Flags, token, db.Millis(c.Created))
 	return n == 1, err
 }
 
@@ -60,9 +61,9 @@ limit $5`, of, post, db.Millis(after.At), after.ID, most)
 // answersShown bounds the answers of one page of comments.
 const answersShown = 1000
 
-func selectAnswers(ctx context.Context, tx *db.Tx, of tenant.ID, post string, parents []comment) ([]comment, error) {
+func selectAnswers(ctx context.Context, tx *db.Tx, of tenant.ID, post string, parents []comment, most int) ([]comment, error) {
 	args := make([]any, 0, 3+len(parents))
-	args = append(args, of, post, answersShown)
+	args = append(args, of, post, most)
 	for _, p := range parents {
 		args = append(args, p.ID)
 	}
@@ -190,11 +191,11 @@ order by decided_at, id
 limit 1000`, of, st, before)
 }
 
-func insertEvidence(ctx context.Context, tx *db.Tx, of tenant.ID, id, day string, box []byte) error {
+func insertEvidence(ctx context.Context, tx *db.Tx, of tenant.ID, id, day string, box []byte, at time.Time) error {
 	_, err := tx.Exec(ctx, `
 insert into blog_evidence (comment_id, tenant_id, day, box, created_at)
 values ($1, $2, $3, $4, $5)
-on conflict (comment_id) do nothing`, id, of, day, box, db.Millis(tx.Now))
+on conflict (comment_id) do nothing`, id, of, day, box, db.Millis(at))
 	return err
 }
 

@@ -65,6 +65,17 @@ create table blog_evidence (
 ) {strict};
 create index blog_evidence_created on blog_evidence (created_at);
 
+-- What was taken over from the export of another program: a hash of how it is named there, so that a second run makes no
+-- doubles and brings nothing back that was deleted here.
+create table blog_imports (
+  id           text not null,
+  tenant_id    text not null,
+  post_id      text not null references blog_posts (id),
+  created_at   {int} not null,
+  primary key (tenant_id, id)
+) {strict};
+create index blog_imports_post on blog_imports (post_id);
+
 -- Reports of unlawful content and complaints against a decision (Art. 16, 20 DSA).
 create table blog_cases (
   id           text not null primary key,
