@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -35,6 +36,7 @@ import (
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
 	"poststelle/internal/web"
+	"poststelle/internal/web/ui"
 	"poststelle/internal/web/valkey"
 )
 
@@ -275,6 +277,7 @@ func (a *App) openDomains(ctx context.Context, sender mail.Sender) (err error) {
 	a.Blog = blog.New(blog.Config{
 		DB: a.DB, Vault: a.Vault, Directory: a.Directory, Accounts: a.Accounts, Jobs: a.Jobs, EvidenceKey: a.Deputy.EvidenceKey,
 		On: func(t *tenant.Tenant) bool { return t.Has(tenant.Blog) }, BaseURL: a.baseURL, Now: a.Now, Log: a.Log,
+		More: func(r *http.Request, who account.Actor) []ui.CardSpec { return a.Newsletter.Cards(r, who) },
 	})
 	a.Accounts.Desk(a.Blog.Desk)
 	return a.openNewsletter(ctx, sender, tokens.Notifier)

@@ -3,6 +3,7 @@ package newsletter
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"poststelle/internal/account"
@@ -36,6 +37,38 @@ func (s *Service) overview(ctx context.Context, t *tenant.Tenant) (v deskView, e
 		return v, fmt.Errorf("newsletter: overview: %w", err)
 	}
 	return v, nil
+}
+
+// Cards are what the newsletter puts on the start page of the editorial desk: its
+// issues by state, and how many people read it. Nil where the tenant has none.
+func (s *Service) Cards(r *http.Request, who account.Actor) []ui.CardSpec {
+	ctx := r.Context()
+	if _, err := s.of(who.Tenant); err != nil {
+		return nil
+	}
+	var c counts
+	var states map[State]int
+	err := s.DB.View(ctx, func(tx *db.Tx) (err error) {
+		if c, err = countSubscribers(ctx, tx, who.Tenant); err != nil {
+			return err
+		}
+		states, err = countIssues(ctx, tx, who.Tenant)
+		return err
+	})
+	if err != nil {
+		s.Log.Warn("newsletter not counted for the desk", "tenant", who.Tenant, "error", err)
+		return nil
+	}
+	return []ui.CardSpec{
+		{
+			Href: deskPath, Icon: "mail", Title: i18n.T(ctx, "newsletter.desk.title"), Text: i18n.T(ctx, "newsletter.card.text"),
+			Note: i18n.T(ctx, "newsletter.card.issues", "drafts", states[Draft], "planned", states[Scheduled]+states[Sending], "sent", states[Sent]),
+		},
+		{
+			Href: deskPath + "#leser", Icon: "group", Title: i18n.T(ctx, "newsletter.card.readers"), Text: i18n.T(ctx, "newsletter.card.readerstext"),
+			Note: i18n.T(ctx, "newsletter.card.counts", "active", i18n.Number(ctx, c.Active), "pending", i18n.Number(ctx, c.Pending)),
+		},
+	}
 }
 
 // readers is how many people an issue for everybody goes to.

@@ -2,6 +2,8 @@ package newsletter_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http/httptest"
 	"os"
 	"reflect"
 	"slices"
@@ -11,6 +13,7 @@ import (
 
 	"poststelle/internal/account"
 	"poststelle/internal/db"
+	"poststelle/internal/i18n"
 	"poststelle/internal/mail"
 	"poststelle/internal/newsletter"
 	"poststelle/internal/tenant"
@@ -418,5 +421,39 @@ func TestSchedule(t *testing.T) {
 	w.advance(time.Hour)
 	if sent() != 1 {
 		t.Error("left twice")
+	}
+}
+
+// The start page of the desk counts issues and readers; it names nobody.
+func TestCards(t *testing.T) {
+	w := newWorld(t)
+	w.subscribe(town, anna)
+	w.ask(w.browser(town), "wartet@post.example")
+	ed := w.editor(town, account.Editor)
+	w.draft(ed, "Entwurf", "Text")
+	w.release(ed, w.draft(ed, "Ausgabe", "Text"))
+	w.settle()
+	cards := func(of tenant.ID) string {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/amt/redaktion", nil)
+		catalog, err := i18n.Load()
+		w.must(err)
+		r = r.WithContext(i18n.With(r.Context(), catalog.Localizer("de")))
+		var notes []string
+		for _, c := range w.Service.Cards(r, account.Actor{Tenant: of, Role: account.Editor}) {
+			notes = append(notes, c.Note)
+			if strings.Contains(fmt.Sprint(c), "@") {
+				t.Errorf("a card names an address: %+v", c)
+			}
+		}
+		return strings.Join(notes, "; ")
+	}
+	if got, want := cards(town), "Entwürfe: 1, geplant: 0, versendet: 1; angemeldet: 1, noch nicht bestätigt: 1"; got != want {
+		t.Errorf("Cards() = %q, want %q", got, want)
+	}
+	if got, want := cards(village), "Entwürfe: 0, geplant: 0, versendet: 0; angemeldet: 0, noch nicht bestätigt: 0"; got != want {
+		t.Errorf("Cards() of another tenant = %q, want %q", got, want)
+	}
+	if got := cards("ohne"); got != "" {
+		t.Errorf("Cards() without a newsletter = %q", got)
 	}
 }

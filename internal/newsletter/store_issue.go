@@ -44,6 +44,29 @@ order by changed_at desc, id
 limit $2`, string(of), limit)
 }
 
+// countIssues is how many issues a tenant has in each state.
+func countIssues(ctx context.Context, tx *db.Tx, of tenant.ID) (map[State]int, error) {
+	type some struct {
+		state State
+		n     int
+	}
+	list, err := db.Collect(ctx, tx, func(r db.Scanner) (x some, err error) {
+		err = r.Scan(&x.state, &x.n)
+		return x, err
+	}, `
+select state, count(*)
+from newsletter_issues
+where tenant_id = $1
+group by state
+order by state
+limit 10`, string(of))
+	out := map[State]int{}
+	for _, x := range list {
+		out[x.state] = x.n
+	}
+	return out, err
+}
+
 // inArchive are those that everybody may read, newest first.
 const inArchive = `
 where tenant_id = $1 and archived and started_at > 0
