@@ -117,8 +117,20 @@ export async function reloadConfirmation(v, code) {
 
 /** The receipt as text, downloaded from the confirmation. */
 export async function receipt(v) {
+  await fitsPaper(v);
   const [download] = await Promise.all([v.page.waitForEvent('download'), v.page.locator('a[href*="quittung.txt"]').first().click()]);
   return fs.readFileSync(await download.path(), 'utf8');
+}
+
+/** Nothing of the page is wider than a sheet of A4 within its margins, where browsers shrink or cut. */
+export async function fitsPaper(v) {
+  const screen = v.page.viewportSize();
+  await v.page.emulateMedia({ media: 'print' });
+  await v.page.setViewportSize({ width: 718, height: 1000 });
+  const width = await v.page.evaluate(() => document.documentElement.scrollWidth);
+  await v.page.emulateMedia({ media: null });
+  await v.page.setViewportSize(screen);
+  assert.ok(width <= 718, `the printed page is ${width} px wide`);
 }
 
 /** Anybody checks a receipt on the page for it. */
