@@ -119,7 +119,7 @@ func (a *App) AddTenants(ctx context.Context, list []tenant.Tenant) error {
 	if err := a.Directory.Refresh(ctx); err != nil {
 		return err
 	}
-	if err := a.Newsletter.Prepare(ctx); err != nil {
+	if err := errors.Join(a.Newsletter.Prepare(ctx), a.Blog.Prepare(ctx)); err != nil {
 		return err
 	}
 	return a.Deputy.Renew(ctx)
@@ -171,7 +171,7 @@ func (c *tenantShow) open(_ context.Context, a *App, s Streams) error {
 	w := table(s.Out)
 	for _, line := range [][2]string{
 		{"id", string(t.ID)}, {"kind", string(t.Kind)}, {"profile", string(t.Profile)}, {"name", t.Name}, {"ars", dash(t.ARS)},
-		{"hosts", strings.Join(t.Hosts, " ")}, {"address", t.Address.Line()}, {"phone", dash(t.Address.Phone)},
+		{"hosts", strings.Join(t.Hosts, " ")}, {"address", dash(t.Address.Line())}, {"phone", dash(t.Address.Phone)},
 		{"email", dash(t.Address.Email)}, {"modules", modules(t)}, {"since", t.Created.Format(time.DateOnly)},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
