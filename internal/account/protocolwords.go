@@ -14,7 +14,8 @@ import (
 func journalDeeds() []string {
 	return []string{
 		"account.address", "account.deleted", "account.opened", "accesslog.export", "answer.sent", "answer.undelivered", "banner.added", "banner.ended",
-		"blog.comment.deleted", "case.answered", "comment.approved", "comment.rejected", "evidence.asked", "evidence.granted", "evidence.refused",
+		"blog.comment.deleted", "case.answered", "comment.approved", "comment.rejected", "dkim.changed",
+		"dkim.made", "evidence.asked", "evidence.granted", "evidence.refused",
 		"journal.blanked", "journal.expired", "letter.added", "letter.received", "mail.added", "mail.removed", "mailbox.added", "mailbox.retention",
 		"networks.set", "newsletter.exported", "newsletter.imported", "newsletter.withdrawn", "note.added", "picture.added", "picture.removed", "post.created", "post.deleted", "post.published",
 		"post.saved", "post.scheduled", "post.withdrawn", "recovery.begun", "recovery.cancelled", "recovery.done", "staff.added", "staff.confirmed",

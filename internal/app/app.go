@@ -97,6 +97,7 @@ type App struct {
 
 	store   *valkey.Store // of the sessions; nil for memory
 	sender  mail.Sender   // signs what the operator sends; nil where no mail can be sent
+	relay   string        // host of the relay, "" where none is known
 	console string
 	checked checked
 	lock    *os.File

@@ -83,6 +83,10 @@ type commandLine struct {
 		Import newsletterImport `cmd:"" help:"Take over subscribers with the evidence of their consent."`
 		Export newsletterExport `cmd:"" help:"Print subscribers with the evidence of their consent; recorded in the journal."`
 	} `cmd:"" help:"Subscribers of newsletters."`
+	Mail struct {
+		DKIM mailDKIM `cmd:"" name:"dkim" help:"Make or change the key that signs mail of an authority."`
+		DNS  mailDNS  `cmd:"" name:"dns" help:"Print the DNS records of outgoing mail and look whether they stand."`
+	} `cmd:"" help:"Outgoing mail."`
 	Journal struct {
 		Verify journalVerify `cmd:"" help:"Check the journal of every authority and the audit of the vault."`
 	} `cmd:"" help:"Who did what."`

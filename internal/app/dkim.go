@@ -25,6 +25,9 @@ func (a *App) openSigning(sender mail.Sender) error {
 			return a.Vault.ModuleKey(ctx, website, of, moduleMail)
 		},
 	}
+	if named, ok := sender.(interface{ Host() string }); ok {
+		a.relay = named.Host()
+	}
 	if sender != nil {
 		a.sender = signingSender{sender, a.Signing}
 	}

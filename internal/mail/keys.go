@@ -155,6 +155,26 @@ limit 1000`, tenant)
 	return all, nil
 }
 
+// OwnKeys lists the keys for the domain of the sender that the operator
+// configured, whichever tenant keeps them.
+func (r *Keyring) OwnKeys(ctx context.Context) (all []SigningKey, err error) {
+	own, err := parseFrom(r.Own)
+	if err != nil {
+		return nil, nil // nothing is configured
+	}
+	err = r.DB.View(ctx, func(tx *db.Tx) error {
+		all, err = db.Collect(ctx, tx, scanKey, selectKey+`
+where domain = $1
+order by since desc, tenant_id, selector
+limit 100`, own.Address[strings.LastIndexByte(own.Address, '@')+1:])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("mail: keys of the operator: %w", err)
+	}
+	return all, nil
+}
+
 // Signer returns what signs mail of a tenant from that sender, with or without a
 // name: the tenant's key for the domain, and for the sender that the operator
 // configured anybody's. A tenant never signs for a domain of another one. Nil

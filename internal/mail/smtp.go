@@ -120,6 +120,9 @@ func NewSMTP(cfg SMTPConfig) (*SMTP, error) {
 	return s, nil
 }
 
+// Host is the name or address of the relay.
+func (s *SMTP) Host() string { return s.host }
+
 // Send hands m to the relay and returns when it has answered. Every error is
 // an *Error.
 func (s *SMTP) Send(ctx context.Context, m Message) error {

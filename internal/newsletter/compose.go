@@ -41,6 +41,17 @@ func (s *Service) sender(set Settings) string {
 	return a
 }
 
+// Sender returns the address that a tenant has set for its issues, "" for the
+// operator's.
+func (s *Service) Sender(ctx context.Context, of tenant.ID) (string, error) {
+	t, err := s.of(of)
+	if err != nil {
+		return "", err
+	}
+	set, err := s.settings(ctx, t)
+	return set.Sender, err
+}
+
 // signer is what signs mail of a tenant from a sender; nil for nothing.
 func (s *Service) signer(ctx context.Context, t *tenant.Tenant, from string) *mail.DKIM {
 	if s.DKIM == nil {
