@@ -2,7 +2,7 @@
 // opens pages in Debian's Chromium and looks at each of them while a journey walks through.
 //
 //   const ps = await start();                      // one server for all journeys; ps.stop() in after()
-//   const v = await ps.visitor({ js: false, lang: 'en', tenant: ps.authorities[0], cookies: false });
+//   const v = await ps.visitor({ js: false, lang: 'en', tenant: ps.authorities[0], cookies: false, from: '203.0.113.9' });
 //   await v.go('/nachricht');                      // /en/nachricht at that authority
 //   await v.look();                                // axe, one h1, language, no sideways scrolling
 //   await v.end();                                 // fails on any console error, CSP violation or failed request
@@ -49,7 +49,8 @@ export function build(dir) {
 
 /** Starts the demo and waits for its first line. */
 async function serve(bin, data) {
-  const child = spawn(bin, ['demo', '--addr', '127.0.0.1:0', '--data', data, '--json'], { cwd: data, stdio: ['ignore', 'pipe', 'pipe'] });
+  // The browser stands in for the proxy in front of the program: it may say from which network somebody comes.
+  const child = spawn(bin, ['demo', '--addr', '127.0.0.1:0', '--trusted-proxy', '127.0.0.1/32', '--data', data, '--json'], { cwd: data, stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   child.stderr.on('data', (b) => { log = (log + b).slice(-20000); });
   const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
@@ -104,7 +105,10 @@ export async function start() {
       return found;
     },
 
-    /** Outgoing mail, newest first: [{to, subject, text, html, at}]. */
+    /** The sign-in of one member of staff. */
+    person: (tenant, login) => ps.staffOf(tenant).find((s) => s.login === login),
+
+    /** Outgoing mail, newest first: [{to, subject, text, html, at, headers}]. */
     async mail() {
       const res = await fetch(info.mail_url.endsWith('.json') ? info.mail_url : `${info.mail_url}.json`);
       assert.equal(res.status, 200, 'the demo mailbox');
@@ -167,10 +171,11 @@ export const givenCookies = (tenant) => [...given.get(new URL(tenant.url).port +
 });
 
 /** One person with a browser profile of their own. */
-async function visitor(browser, info, tmp, { js = true, cookies = true, lang = 'de', tenant = info.tenants[0], width = 1280, dark = false, name = '' } = {}) {
+async function visitor(browser, info, tmp, { js = true, cookies = true, lang = 'de', tenant = info.tenants[0], width = 1280, dark = false, name = '', from } = {}) {
   const settings = {
     javaScriptEnabled: js, locale: lang === 'de' ? 'de-DE' : 'en-GB', viewport: { width, height: width > 800 ? 900 : 812 },
     colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce', acceptDownloads: true,
+    ...(from && { extraHTTPHeaders: { 'X-Forwarded-For': from } }),
   };
   // Who refuses cookies has a browser of their own with that setting, as people have it.
   const context = cookies ? await browser.newContext(settings) : await chromium.launchPersistentContext(refusing(tmp), { ...settings, executablePath: browserPath(), headless: !process.env.HEADED, args });

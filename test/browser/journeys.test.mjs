@@ -2,13 +2,16 @@
 import { after, before } from 'node:test';
 import { accounts } from './account.mjs';
 import { assistant } from './assistant.mjs';
+import { blogs } from './blog.mjs';
 import { cookieTable } from './cookies.mjs';
 import { display } from './display.mjs';
 import { start } from './harness.mjs';
 import { letters } from './letter.mjs';
 import { mailboxes } from './mailbox.mjs';
+import { newsletters } from './newsletter.mjs';
 import { personal } from './personal.mjs';
 import { staff } from './staff.mjs';
+import { website } from './website.mjs';
 
 let ps;
 before(async () => { ps = await start(); });
@@ -22,4 +25,7 @@ staff(demo);
 personal(demo);
 accounts(demo);
 mailboxes(demo);
+newsletters(demo);
+blogs(demo);
+website(demo);
 cookieTable(demo); // last: it judges all that the others were given

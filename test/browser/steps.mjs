@@ -38,10 +38,10 @@ const next = 'button[value=weiter]';
 /** The main button of a page that is a form. */
 export const submit = 'main form button.kern-btn--primary';
 
-/** Goes from the start of the assistant to the step that asks for the matter. */
-export async function toMatter(v, mailbox) {
+/** Goes from the start of the assistant to the step that asks for the matter; begin leads to that start. */
+export async function toMatter(v, mailbox, begin = () => v.go('/nachricht')) {
   const { page } = v;
-  await v.go('/nachricht');
+  await begin();
   await v.at('/nachricht/1');
   await v.look();
   await page.locator(mailbox ? `main [name=mailbox][value="${mailbox}"]` : 'main [name=mailbox]').first().check({ force: true });
@@ -64,7 +64,7 @@ export async function fillMatter(v, l) {
 /** Writes a letter up to the page "check and send". */
 export async function toCheck(v, l) {
   const { page } = v;
-  await toMatter(v, l.mailbox);
+  await toMatter(v, l.mailbox, l.begin);
   await v.look();
   await fillMatter(v, l);
   await v.press(next);
@@ -143,14 +143,14 @@ export async function checkReceipt(v, text, good) {
   assert.equal(await v.page.locator(good ? '#ergebnis.kern-alert--success' : '.kern-alert--danger').count(), 1, `the receipt is ${good ? '' : 'not '}true`);
 }
 
-/** Staff signs in; in the demo the password alone is enough. */
-export async function signIn(v, who) {
+/** Staff signs in; in the demo the password alone is enough. Who has no inbox begins elsewhere. */
+export async function signIn(v, who, start = '/amt/eingang') {
   await v.go('/amt/anmelden');
   await v.look();
   await v.page.locator('[name=login]').fill(who.login);
   await v.page.locator('[name=password]').fill(who.password);
   await v.press(submit);
-  await v.at('/amt/eingang');
+  await v.at(start);
 }
 
 /** Staff opens a letter of the inbox by its mark. */
