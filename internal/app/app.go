@@ -275,12 +275,19 @@ func (a *App) openDomains(ctx context.Context, sender mail.Sender) (err error) {
 		Accounts: a.Accounts, Sessions: a.Sessions, Mail: a.sender, Tokens: tokens, MailFrom: a.MailFrom, BaseURL: a.baseURL, Limits: a.Limits,
 		Now: a.Now, Log: a.Log,
 	})
+	website, err := a.Vault.ServiceToken(vault.ServiceWebsite)
+	if err != nil {
+		return err
+	}
 	a.Blog = blog.New(blog.Config{
-		DB: a.DB, Vault: a.Vault, Directory: a.Directory, Accounts: a.Accounts, Jobs: a.Jobs, EvidenceKey: a.Deputy.EvidenceKey,
+		DB: a.DB, Vault: a.Vault, Website: website, Directory: a.Directory, Accounts: a.Accounts, Jobs: a.Jobs, EvidenceKey: a.Deputy.EvidenceKey,
 		On: func(t *tenant.Tenant) bool { return t.Has(tenant.Blog) }, BaseURL: a.baseURL, Now: a.Now, Log: a.Log,
 		More: func(r *http.Request, who account.Actor) []ui.CardSpec { return a.Newsletter.Cards(r, who) },
 	})
 	a.Accounts.Desk(a.Blog.Desk)
+	if err := a.Blog.Prepare(ctx); err != nil {
+		return err
+	}
 	return a.openNewsletter(ctx, sender, tokens.Notifier)
 }
 

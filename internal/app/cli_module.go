@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"poststelle/internal/tenant"
@@ -22,7 +23,7 @@ func (c *moduleFlags) set(ctx context.Context, a *App, s Streams, on bool) error
 	if err := a.Directory.Refresh(ctx); err != nil {
 		return err
 	}
-	if err := a.Newsletter.Prepare(ctx); err != nil {
+	if err := errors.Join(a.Newsletter.Prepare(ctx), a.Blog.Prepare(ctx)); err != nil {
 		return err
 	}
 	state := "off"

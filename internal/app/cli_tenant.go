@@ -119,7 +119,7 @@ func (a *App) AddTenants(ctx context.Context, list []tenant.Tenant) error {
 	if err := a.Directory.Refresh(ctx); err != nil {
 		return err
 	}
-	if err := a.Newsletter.Prepare(ctx); err != nil {
+	if err := errors.Join(a.Newsletter.Prepare(ctx), a.Blog.Prepare(ctx)); err != nil {
 		return err
 	}
 	return a.Deputy.Renew(ctx)

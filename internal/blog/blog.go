@@ -19,6 +19,7 @@
 //     shown once and stored as a hash.
 //   - What is taken down is marked in public, its author reads the reasons and may
 //     complain, and so may who reported it (Art. 16, 17 and 20 DSA).
+//   - What reports and complaints say is sealed under the key of the module.
 //   - Text of visitors is shown as text. Markdown of editors is rendered and
 //     cleaned; pictures are encoded anew, without metadata.
 //
@@ -40,6 +41,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -63,8 +65,13 @@ func Migrations() db.Migrations { return db.Migrations{Name: "blog", FS: migrati
 
 // Config is what the blog needs. All fields but More are required.
 type Config struct {
-	DB        *db.DB
-	Vault     vault.EvidenceService
+	DB    *db.DB
+	Vault interface {
+		vault.EvidenceService
+		vault.ModuleService
+	}
+	// Website is the vault's token for the keys of modules.
+	Website   string
 	Directory *tenant.Directory
 	Accounts  *account.Accounts
 	Jobs      *jobs.Queue
@@ -89,6 +96,7 @@ type Service struct {
 	key     []byte // signs forms; gone with the process
 	often   *rates
 	seen    *web.Quota[[32]byte]
+	keys    sync.Map // tenant.ID -> seal.Key of its cases
 }
 
 // New returns the blog and gives the queue its handlers. It starts nothing.

@@ -46,6 +46,7 @@ type inquiry struct {
 	Open                                  bool
 	Decision, Statement, By               string
 	Created, Decided                      time.Time
+	sealed                                []byte // Body, as it is stored
 }
 
 // decisions are what may be decided on a kind of inquiry.
@@ -87,6 +88,10 @@ func (s *Service) Report(ctx context.Context, t *tenant.Tenant, id, ground, body
 		return "", fault.With(fault.TooMany, "blog.error.often")
 	}
 	token := rand.Text()
+	n := inquiry{ID: rand.Text(), Kind: caseReport, Ground: ground, Body: strings.TrimSpace(body)}
+	if err := s.sealCase(ctx, t.ID, &n); err != nil {
+		return "", err
+	}
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
 		c, err := selectComment(ctx, tx, t.ID, id)
 		if err == nil && c.State != shown {
@@ -95,7 +100,7 @@ func (s *Service) Report(ctx context.Context, t *tenant.Tenant, id, ground, body
 		if err != nil {
 			return err
 		}
-		n := inquiry{ID: rand.Text(), Comment: c.ID, Post: c.Post, Kind: caseReport, Ground: ground, Body: strings.TrimSpace(body)}
+		n.Comment, n.Post = c.ID, c.Post
 		_, err = insertCase(ctx, tx, t.ID, n, hashToken(token))
 		return err
 	})
@@ -137,6 +142,9 @@ func (s *Service) report(ctx context.Context, of tenant.ID, token string) (m rep
 		}
 		return err
 	})
+	if err == nil {
+		err = s.openCases(ctx, of, &m.inquiry, &m.Appeal)
+	}
 	if err != nil {
 		return reported{}, fmt.Errorf("blog: report by token: %w", err)
 	}
@@ -149,6 +157,10 @@ func (s *Service) Complain(ctx context.Context, of tenant.ID, token, body string
 	if err := fault.Fields(checkText("begruendung", body)...); err != nil {
 		return err
 	}
+	n := inquiry{ID: rand.Text(), Kind: caseComplaint, Body: strings.TrimSpace(body)}
+	if err := s.sealCase(ctx, of, &n); err != nil {
+		return err
+	}
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
 		c, err := selectCommentByToken(ctx, tx, of, hashToken(token))
 		if err != nil {
@@ -157,7 +169,7 @@ func (s *Service) Complain(ctx context.Context, of tenant.ID, token, body string
 		if c.State != rejected && c.State != removed || tx.Now.Sub(c.Decided) > appealPeriod {
 			return fault.With(fault.Conflict, "blog.error.nocomplaint")
 		}
-		n := inquiry{ID: rand.Text(), Comment: c.ID, Post: c.Post, Kind: caseComplaint, Body: strings.TrimSpace(body)}
+		n.Comment, n.Post = c.ID, c.Post
 		_, err = insertCase(ctx, tx, of, n, complaintToken(token, c.Decided))
 		return err
 	})
@@ -172,6 +184,10 @@ func (s *Service) Appeal(ctx context.Context, of tenant.ID, token, body string) 
 	if err := fault.Fields(checkText("begruendung", body)...); err != nil {
 		return err
 	}
+	a := inquiry{ID: rand.Text(), Kind: caseAppeal, Body: strings.TrimSpace(body)}
+	if err := s.sealCase(ctx, of, &a); err != nil {
+		return err
+	}
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
 		n, err := selectCaseByToken(ctx, tx, of, hashToken(token))
 		if err != nil {
@@ -180,7 +196,7 @@ func (s *Service) Appeal(ctx context.Context, of tenant.ID, token, body string) 
 		if n.Open || n.Kind != caseReport || n.Decision != decisionKept || tx.Now.Sub(n.Decided) > appealPeriod {
 			return fault.With(fault.Conflict, "blog.error.nocomplaint")
 		}
-		a := inquiry{ID: rand.Text(), Comment: n.Comment, Post: n.Post, Kind: caseAppeal, Ground: n.Ground, Body: strings.TrimSpace(body)}
+		a.Comment, a.Post, a.Ground = n.Comment, n.Post, n.Ground
 		_, err = insertCase(ctx, tx, of, a, appealToken(token))
 		return err
 	})
@@ -203,10 +219,13 @@ func (s *Service) cases(ctx context.Context, of tenant.ID, open bool, after curs
 		all, err = selectCases(ctx, tx, of, open, after, most+1)
 		return err
 	})
+	all, more = page(all, most)
+	for i := 0; err == nil && i < len(all); i++ {
+		err = s.openCases(ctx, of, &all[i].inquiry)
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("blog: cases: %w", err)
 	}
-	all, more = page(all, most)
 	return all, more, nil
 }
 
@@ -226,6 +245,9 @@ func (s *Service) inquiry(ctx context.Context, of tenant.ID, id string) (a asked
 		}
 		return err
 	})
+	if err == nil {
+		err = s.openCases(ctx, of, &a.inquiry)
+	}
 	if err != nil {
 		return asked{}, fmt.Errorf("blog: inquiry %s: %w", id, err)
 	}

@@ -238,7 +238,7 @@ func (s *Service) count(ctx context.Context, of tenant.ID, post string) (n int, 
 type mine struct {
 	comment
 	Slug, Title string
-	Complaints  []inquiry
+	Complaints  []inquiry // without what they say
 }
 
 // mine finds a comment by its token. An unknown token is fault.NotFound.

@@ -13,6 +13,7 @@ import (
 
 	"poststelle/internal/account"
 	"poststelle/internal/blog"
+	"poststelle/internal/db"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
 )
@@ -354,5 +355,44 @@ func TestPages(t *testing.T) {
 	page := s.visitor().Get(path)
 	if got := page.Text("#kommentare-t"); got != "230 Kommentare" || page.Count(".ps-comment") != 100 {
 		t.Errorf("%q, %d on the page", got, page.Count(".ps-comment"))
+	}
+}
+
+// TestReport_Sealed: what people write in reports and complaints stands nowhere in the clear, and a sealed text opens in its own
+// place alone.
+func TestReport_Sealed(t *testing.T) {
+	s := newSite(t)
+	path, _ := s.post("Frei", unmoderated)
+	c := s.visitor()
+	mine := s.write(c, path, "Strittig.")
+	report := s.visitor().Get(path).Click("Melden").Form("").Set("grund", "hass").Set("begruendung", "Geheime Meldung").Submit().Want(http.StatusOK)
+	desk := s.staff("e.redaktion")
+	detail := desk.Get("/amt/redaktion/meldungen").Click("Geheime Meldung").Want(http.StatusOK)
+	desk.PostForm(detail.Path, "entscheidung", "removed", "grund", "hass", "begruendung", "Ja.").Want(http.StatusOK)
+	c.PostForm(mine.Path, "begruendung", "Geheime Beschwerde").Want(http.StatusOK)
+	for where, page := range map[string]string{"the reporter's page": s.visitor().Get(report.Path).Text("main"), "the list": desk.Get("/amt/redaktion/meldungen").Text("main"), "the desk": desk.Get(detail.Path).Text("main")} {
+		if !strings.Contains(page, "Geheime") {
+			t.Errorf("%s does not show the text", where)
+		}
+	}
+	n := 0
+	s.must(s.DB.View(t.Context(), func(tx *db.Tx) error {
+		all, err := db.Collect(t.Context(), tx, func(r db.Scanner) (raw []byte, err error) { return raw, r.Scan(&raw) }, `select body from blog_cases`)
+		for _, raw := range all {
+			if n++; bytes.Contains(raw, []byte("Geheim")) {
+				t.Error("a text stands in the clear")
+			}
+		}
+		return err
+	}))
+	if n != 2 {
+		t.Errorf("%d cases, want 2", n)
+	}
+	s.must(s.DB.Update(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), `update blog_cases set body = (select body from blog_cases where kind = 'complaint')`)
+		return err
+	}))
+	if got := desk.Get(detail.Path).Status; got != http.StatusInternalServerError {
+		t.Errorf("a text of another place: %d", got)
 	}
 }

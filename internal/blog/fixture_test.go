@@ -77,7 +77,7 @@ func newSite(t testing.TB) *site {
 	s.Jobs = jobs.New(jobs.Config{DB: s.DB, Now: s.Now, Log: log})
 	s.Accounts = account.New(account.Config{DB: s.DB, Vault: s.Vault, Directory: s.Directory, Console: vaulttest.Service(t, s.Vault, vault.ServiceConsole), Demo: true, Now: s.Now, Log: log})
 	s.Blog = blog.New(blog.Config{
-		DB: s.DB, Vault: s.Vault, Directory: s.Directory, Accounts: s.Accounts, Jobs: s.Jobs, EvidenceKey: s.key,
+		DB: s.DB, Vault: s.Vault, Website: vaulttest.Service(t, s.Vault, vault.ServiceWebsite), Directory: s.Directory, Accounts: s.Accounts, Jobs: s.Jobs, EvidenceKey: s.key,
 		On:      func(t *tenant.Tenant) bool { return t.Has(tenant.Blog) },
 		BaseURL: func(t *tenant.Tenant) string { return "http://" + t.Hosts[0] }, Now: s.Now, Log: log,
 	})

@@ -86,7 +86,7 @@ func imports() personal.Store {
 
 func cases() personal.Store {
 	return personal.Store{
-		Kind: personal.Table, Name: "blog_cases", Activity: "blog.privacy.activity", Purpose: "blog.privacy.cases",
+		Kind: personal.Table, Name: "blog_cases", Activity: "blog.privacy.reports", Purpose: "blog.privacy.cases",
 		Basis:    personal.Same(personal.Art6c),
 		Subjects: []personal.Subject{{Role: personal.Visitor, Where: "tenant_id = $1 and id = $2"}, {Role: personal.Staff, Where: "tenant_id = $1 and decided_by = $2"}},
 		Personal: []personal.Column{
@@ -95,6 +95,7 @@ func cases() personal.Store {
 			{Name: "token", Category: personal.Credential},
 			{Name: "decided_by", Category: personal.Employment},
 		},
+		Sealed:    []personal.Part{{Name: "body", Category: personal.Content, Special: personal.SpecialPossible, Third: true}},
 		Neutral:   []string{"id", "tenant_id", "comment_id", "post_id", "kind", "ground", "state", "decision", "statement", "decided_at"},
 		Locator:   personal.ByCode,
 		Retention: personal.Retention{Start: "decided_at", Period: appealPeriod},

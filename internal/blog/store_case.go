@@ -11,7 +11,7 @@ const caseColumns = "id, comment_id, post_id, kind, ground, body, state = 'open'
 
 func scanCase(s db.Scanner) (n inquiry, err error) {
 	var at, decided int64
-	err = s.Scan(&n.ID, &n.Comment, &n.Post, &n.Kind, &n.Ground, &n.Body, &n.Open, &n.Decision, &n.Statement, &n.By, &at, &decided)
+	err = s.Scan(&n.ID, &n.Comment, &n.Post, &n.Kind, &n.Ground, &n.sealed, &n.Open, &n.Decision, &n.Statement, &n.By, &at, &decided)
 	n.Created, n.Decided = db.Time(at), db.Time(decided)
 	return n, err
 }
@@ -21,7 +21,7 @@ func insertCase(ctx context.Context, tx *db.Tx, of tenant.ID, n inquiry, token [
 	rows, err := tx.Exec(ctx, `
 insert into blog_cases (id, tenant_id, comment_id, post_id, kind, ground, body, token, state, decision, statement, decided_by, created_at, decided_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, 'open', '', '', '', $9, 0)
-on conflict (tenant_id, token) do nothing`, n.ID, of, n.Comment, n.Post, n.Kind, n.Ground, n.Body, token, db.Millis(tx.Now))
+on conflict (tenant_id, token) do nothing`, n.ID, of, n.Comment, n.Post, n.Kind, n.Ground, n.sealed, token, db.Millis(tx.Now))
 	return rows == 1, err
 }
 

@@ -80,7 +80,7 @@ func newHouse(t testing.TB, now time.Time) *house {
 		BaseURL: func(t *tenant.Tenant) string { return "http://" + t.Hosts[0] }, Now: clock, Log: log,
 	})
 	news := blog.New(blog.Config{
-		DB: h.db, Vault: h.vault, Directory: h.dir, Accounts: accounts, Jobs: queue, EvidenceKey: deputy.EvidenceKey,
+		DB: h.db, Vault: h.vault, Website: vaulttest.Service(t, h.vault, vault.ServiceWebsite), Directory: h.dir, Accounts: accounts, Jobs: queue, EvidenceKey: deputy.EvidenceKey,
 		On:      func(t *tenant.Tenant) bool { return t.Has(tenant.Blog) },
 		BaseURL: func(t *tenant.Tenant) string { return "http://" + t.Hosts[0] }, Now: clock, Log: log,
 	})

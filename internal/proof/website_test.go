@@ -2,6 +2,7 @@ package proof_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func (s *stage) modules(on bool) {
 func (s *stage) publish() {
 	s.t.Helper()
 	s.modules(true)
-	must(s.t, s.Newsletter.Prepare(s.t.Context()))
+	must(s.t, errors.Join(s.Newsletter.Prepare(s.t.Context()), s.Blog.Prepare(s.t.Context())))
 	must(s.t, s.DB.Update(s.t.Context(), func(tx *db.Tx) error {
 		return website(s.t.Context(), tx)
 	}))
@@ -72,7 +73,7 @@ insert into blog_comments (id, tenant_id, post_id, parent_id, body, state, score
 values ($1, 'beispielingen', $2, '', 'Fremder Kommentar', 'published', 0, '', $3, '', '', $4, 0)`, []any{foreignComment, foreignPost, []byte("a"), now}},
 		{`
 insert into blog_cases (id, tenant_id, comment_id, post_id, kind, ground, body, token, state, decision, statement, decided_by, created_at, decided_at)
-values ($1, 'beispielingen', $2, $3, 'report', 'beleidigung', 'Fremde Meldung', $4, 'open', '', '', '', $5, 0)`, []any{foreignCase, foreignComment, foreignPost, []byte("b"), now}},
+values ($1, 'beispielingen', $2, $3, 'report', 'beleidigung', $4, $5, 'open', '', '', '', $6, 0)`, []any{foreignCase, foreignComment, foreignPost, []byte("Fremde Meldung"), []byte("b"), now}},
 	} {
 		if _, err := tx.Exec(ctx, row.insert, row.args...); err != nil {
 			return err

@@ -76,7 +76,7 @@ create table blog_imports (
 ) {strict};
 create index blog_imports_post on blog_imports (post_id);
 
--- Reports of unlawful content and complaints against a decision (Art. 16, 20 DSA).
+-- Reports of unlawful content and complaints against a decision (Art. 16, 20 DSA); body is sealed under the key of the module.
 create table blog_cases (
   id           text not null primary key,
   tenant_id    text not null,
@@ -84,7 +84,7 @@ create table blog_cases (
   post_id      text not null,
   kind         text not null,
   ground       text not null,
-  body         text not null,
+  body         {blob} not null,
   token        {blob} not null,
   state        text not null,
   decision     text not null,
