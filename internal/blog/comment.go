@@ -143,7 +143,7 @@ func (s *Service) sealAddress(t *tenant.Tenant, id string, from netip.Addr, now 
 	}
 	k, err := s.EvidenceKey(now)
 	if err == nil {
-		box, err = vault.SealEvidence(k, string(t.ID), id, []byte(from.Unmap().String()))
+		box, err = vault.SealEvidence(k, string(t.ID), id, []byte(from.Unmap().WithZone("").String()))
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("blog: seal address: %w", err)

@@ -56,6 +56,8 @@ func AD(what string, f []string) string {
 	switch what {
 	case "M":
 		return mailboxAD(f[0], f[1])
+	case "evidence":
+		return string(evidenceAD(f[0], f[1]))
 	case "T":
 		return threadAD(f[0], f[1], f[2])
 	case "code":

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"poststelle/internal/seal"
 	"poststelle/internal/vault"
 )
 
@@ -25,6 +26,9 @@ type vaultVector struct {
 	What   string // ad
 	Fields []string
 	Out    string
+
+	Private string // evidence
+	Sealed  string
 }
 
 func TestVectors(t *testing.T) {
@@ -42,11 +46,13 @@ func TestVectors(t *testing.T) {
 			if got := hex.EncodeToString([]byte(vault.AD(v.What, v.Fields))); got != v.Out {
 				t.Errorf("%s: ad = %s, want %s", v.Name, got, v.Out)
 			}
+		case "evidence":
+			checkEvidence(t, v)
 		default:
 			t.Errorf("%s: unknown kind %q", v.Name, v.Kind)
 		}
 	}
-	if seen["box"] < 10 || seen["ad"] < 7 {
+	if seen["box"] < 10 || seen["ad"] < 8 || seen["evidence"] < 7 {
 		t.Errorf("vectors = %v, some are missing", seen)
 	}
 }
@@ -81,5 +87,14 @@ func checkBox(t *testing.T, v vaultVector) {
 	}
 	if back, ok := vault.DecodeBox(plain); !ok || !bytes.Equal(back, plain) {
 		t.Errorf("%s: does not come back as it was", v.Name)
+	}
+}
+
+func checkEvidence(t *testing.T, v vaultVector) {
+	t.Helper()
+	private := got(seal.ParsePrivate(got(hex.DecodeString(v.Private))(t)))(t)
+	plain, err := private.OpenBox(got(hex.DecodeString(v.Sealed))(t), []byte(vault.AD("evidence", v.Fields)))
+	if (err == nil) != v.Valid || hex.EncodeToString(plain) != v.Out {
+		t.Errorf("%s: opened %x, %v, want %s", v.Name, plain, err, v.Out)
 	}
 }
