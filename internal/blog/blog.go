@@ -349,9 +349,7 @@ func record(ctx context.Context, tx *db.Tx, who account.Actor, action, object st
 // one returns a public post.
 func (s *Service) one(ctx context.Context, of tenant.ID, slug string) (p post, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		if p, err = selectPostBySlug(ctx, tx, of, slug); err == nil && p.State != published {
-			err = fault.NotFound
-		}
+		p, err = selectPublic(ctx, tx, of, slug)
 		return err
 	})
 	if err != nil {

@@ -93,10 +93,7 @@ func (s *Service) Comment(ctx context.Context, t *tenant.Tenant, slug string, in
 	}
 	c := comment{ID: ids[0], Parent: in.Parent, Body: body, Score: verdict.score, Flags: verdict.words()}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
-		p, err := selectPostBySlug(ctx, tx, t.ID, slug)
-		if err == nil && p.State != published {
-			err = fault.NotFound
-		}
+		p, err := selectPublic(ctx, tx, t.ID, slug)
 		if err == nil && !p.open(tx.Now) {
 			err = fault.With(fault.Conflict, "blog.error.closed")
 		}
@@ -199,23 +196,8 @@ func hashToken(token string) []byte {
 // of which there are answersMost together.
 func (s *Service) thread(ctx context.Context, of tenant.ID, post string, after cursor, most, answersMost int) (all []comment, more bool, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		if all, err = selectThread(ctx, tx, of, post, after, most+1); err != nil {
-			return err
-		}
-		all, more = page(all, most)
-		answers, err := selectAnswers(ctx, tx, of, post, all, answersMost)
-		if err != nil {
-			return err
-		}
-		at := make(map[string]int, len(all))
-		for i := range all {
-			at[all[i].ID] = i
-		}
-		for _, a := range answers {
-			i := at[a.Parent]
-			all[i].Answers = append(all[i].Answers, a)
-		}
-		return nil
+		all, more, err = threadOf(ctx, tx, of, post, after, most, answersMost)
+		return err
 	})
 	if err != nil {
 		return nil, false, fmt.Errorf("blog: comments of %s: %w", post, err)
@@ -223,15 +205,55 @@ func (s *Service) thread(ctx context.Context, of tenant.ID, post string, after c
 	return all, more, nil
 }
 
+func threadOf(ctx context.Context, tx *db.Tx, of tenant.ID, post string, after cursor, most, answersMost int) (all []comment, more bool, err error) {
+	if all, err = selectThread(ctx, tx, of, post, after, most+1); err != nil || len(all) == 0 {
+		return nil, false, err
+	}
+	all, more = page(all, most)
+	answers, err := selectAnswers(ctx, tx, of, post, all, answersMost)
+	if err != nil {
+		return nil, false, err
+	}
+	at := make(map[string]int, len(all))
+	for i := range all {
+		at[all[i].ID] = i
+	}
+	for _, a := range answers {
+		i := at[a.Parent]
+		all[i].Answers = append(all[i].Answers, a)
+	}
+	return all, more, nil
+}
+
 // countLimit is up to where comments are counted: a longer list is "more than".
 const countLimit = 1000
 
-func (s *Service) count(ctx context.Context, of tenant.ID, post string) (n int, err error) {
+// discussion is a public post with a page of its comments, and how many there are.
+type discussion struct {
+	post
+	Thread []comment
+	More   bool
+	Count  int
+}
+
+// discussion reads all that the page of a post shows, at one moment.
+func (s *Service) discussion(ctx context.Context, of tenant.ID, slug string, after cursor) (d discussion, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		n, err = countShown(ctx, tx, of, post)
+		if d.post, err = selectPublic(ctx, tx, of, slug); err != nil {
+			return err
+		}
+		if d.Thread, d.More, err = threadOf(ctx, tx, of, d.ID, after, commentsPerPage, answersShown); err != nil {
+			return err
+		}
+		if d.Count = len(d.Thread); d.Count > 0 || !after.zero() {
+			d.Count, err = countShown(ctx, tx, of, d.ID)
+		}
 		return err
 	})
-	return n, err
+	if err != nil {
+		return discussion{}, fmt.Errorf("blog: post: %w", err)
+	}
+	return d, nil
 }
 
 // mine is what the author of a comment sees with the token.

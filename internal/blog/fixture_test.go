@@ -75,7 +75,7 @@ func newSite(t testing.TB) *site {
 	s.Deputy, err = vault.NewDeputy(ctx, s.Vault, filepath.Join(dir, "delegation"), s.Now, log)
 	s.must(err)
 	s.Jobs = jobs.New(jobs.Config{DB: s.DB, Now: s.Now, Log: log})
-	s.Accounts = account.New(account.Config{DB: s.DB, Vault: s.Vault, Directory: s.Directory, Console: vaulttest.Service(t, s.Vault, vault.ServiceConsole), Demo: true, Now: s.Now, Log: log})
+	s.Accounts = account.New(account.Config{DB: s.DB, Vault: s.Vault, Directory: s.Directory, Demo: true, Now: s.Now, Log: log})
 	s.Blog = blog.New(blog.Config{
 		DB: s.DB, Vault: s.Vault, Website: vaulttest.Service(t, s.Vault, vault.ServiceWebsite), Directory: s.Directory, Accounts: s.Accounts, Jobs: s.Jobs, EvidenceKey: s.key,
 		On:      func(t *tenant.Tenant) bool { return t.Has(tenant.Blog) },
@@ -155,7 +155,7 @@ func (s *site) visitorAt(ip string) *webtest.Client {
 // hire adds a person to the operator's staff and returns who they are.
 func (s *site) hire(login string, role account.Role) account.Actor {
 	s.t.Helper()
-	e, err := s.Accounts.AddStaff(s.t.Context(), account.NewStaff{Tenant: "betreiber", Login: login, Name: login, Password: vaulttest.Password(login), Role: role})
+	e, err := s.Accounts.Console(vaulttest.Service(s.t, s.Vault, vault.ServiceConsole)).AddStaff(s.t.Context(), account.NewStaff{Tenant: "betreiber", Login: login, Name: login, Password: vaulttest.Password(login), Role: role})
 	s.must(err)
 	g, err := s.Vault.SignIn(s.t.Context(), vault.Proof{Tenant: "betreiber", Login: login, Password: vaulttest.Password(login)})
 	s.must(err)

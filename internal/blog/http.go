@@ -164,23 +164,16 @@ func (s *Service) showPost(w http.ResponseWriter, r *http.Request, status int, t
 	if err != nil {
 		return err
 	}
-	p, err := s.one(ctx, t.ID, r.PathValue("slug"))
-	if err != nil {
-		return err
-	}
 	after := placeOf(r)
-	comments, more, err := s.thread(ctx, t.ID, p.ID, after, commentsPerPage, answersShown)
+	d, err := s.discussion(ctx, t.ID, r.PathValue("slug"), after)
 	if err != nil {
 		return err
 	}
-	n, err := s.count(ctx, t.ID, p.ID)
-	if err != nil {
-		return err
-	}
-	v := s.postView(r, t, p, comments, n)
+	p := d.post
+	v := s.postView(r, t, p, d.Thread, d.Count)
 	v.form(s, r, t, p, typed)
-	if more {
-		last := comments[len(comments)-1]
+	if d.More {
+		last := d.Thread[len(d.Thread)-1]
 		v.Pager.Older = postPath(p.Slug) + "?nach=" + cursor{last.Created, last.ID}.String() + "#kommentare"
 	}
 	if !after.zero() {

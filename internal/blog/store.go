@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"poststelle/internal/db"
+	"poststelle/internal/fault"
 	"poststelle/internal/tenant"
 )
 
@@ -63,6 +64,15 @@ select `+postColumns+`
 from blog_posts
 where tenant_id = $1
 and slug = $2`, of, slug))
+}
+
+// selectPublic returns a post that is public; every other one is fault.NotFound.
+func selectPublic(ctx context.Context, tx *db.Tx, of tenant.ID, slug string) (post, error) {
+	p, err := selectPostBySlug(ctx, tx, of, slug)
+	if err == nil && p.State != published {
+		err = fault.NotFound
+	}
+	return p, err
 }
 
 func selectPublished(ctx context.Context, tx *db.Tx, of tenant.ID, after cursor, most int) ([]post, error) {

@@ -78,7 +78,10 @@ func HTML(source string) (string, error) { return letter().html(source) }
 
 // Article is the style of a page of its own, with headings from level two,
 // addresses within the site and pictures of it.
-type Article struct{ style *style }
+type Article struct {
+	style *style
+	cache *cache
+}
 
 // NewArticle returns a style whose pictures stand in the text as scheme and name,
 // "bild:haus.jpg", and on the page at path and name. name is the form of a whole
@@ -91,15 +94,16 @@ func NewArticle(scheme, path, name string) Article {
 	p.AllowAttrs("src").Matching(regexp.MustCompile(`^` + regexp.QuoteMeta(path) + `(?:` + name + `)$`)).OnElements("img")
 	p.AllowAttrs("alt").OnElements("img")
 	p.AllowAttrs("loading").Matching(regexp.MustCompile(`^lazy$`)).OnElements("img")
-	return Article{&style{md: reader(), policy: p, top: 2, picture: func(target string) (string, bool) {
+	s := &style{md: reader(), policy: p, top: 2, picture: func(target string) (string, bool) {
 		own, ok := strings.CutPrefix(target, scheme)
 		return path + own, ok && whole.MatchString(own)
-	}}}
+	}}
+	return Article{s, newCache()}
 }
 
 // HTML returns the text as clean HTML. The highest headings that it uses have
-// level two, the lowest level four.
-func (a Article) HTML(source string) (string, error) { return a.style.html(source) }
+// level two, the lowest level four. It is kept in memory, up to 8 MB of all.
+func (a Article) HTML(source string) (string, error) { return a.cache.get(source, a.style.html) }
 
 func (s *style) html(source string) (string, error) {
 	doc := s.md.Parser().Parse(text.NewReader([]byte(source)))
