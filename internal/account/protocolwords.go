@@ -13,16 +13,17 @@ import (
 // journalDeeds are the actions of the journal that the log has words for.
 func journalDeeds() []string {
 	return []string{
-		"account.address", "account.deleted", "account.opened", "accesslog.export", "answer.sent", "answer.undelivered", "banner.added", "banner.ended",
-		"blog.comment.deleted", "case.answered", "comment.approved", "comment.rejected", "dkim.changed",
-		"dkim.made", "evidence.asked", "evidence.granted", "evidence.refused",
-		"journal.blanked", "journal.expired", "letter.added", "letter.received", "mail.added", "mail.removed", "mailbox.added", "mailbox.retention",
-		"networks.set", "newsletter.exported", "newsletter.imported", "newsletter.withdrawn", "note.added", "picture.added", "picture.removed", "post.created", "post.deleted", "post.published",
-		"post.saved", "post.scheduled", "post.withdrawn", "recovery.begun", "recovery.cancelled", "recovery.done", "staff.added", "staff.confirmed",
-		"staff.disabled", "staff.factor", "staff.joined", "staff.left", "staff.password", "staff.refused", "staff.role", "staff.substitute",
-		"staff.substitute.ended", "tenant.added", "thread.adopted", "thread.assigned", "thread.begun", "thread.closed", "thread.deleted",
-		"thread.deletion", "thread.excepted", "thread.forwarded", "thread.letgo", "thread.read", "thread.reopened", "thread.unexcepted",
-		"withdrawal.asked",
+		"accesslog.export", "account.address", "account.deleted", "account.opened", "answer.sent", "answer.undelivered", "banner.added",
+		"banner.ended", "blog.comment.deleted", "blog.exported", "case.answered", "comment.approved", "comment.rejected", "dkim.changed",
+		"dkim.made", "evidence.asked", "evidence.granted", "evidence.refused", "job.retried", "journal.blanked", "journal.expired",
+		"letter.added", "letter.received", "mail.added", "mail.removed", "mailbox.added", "mailbox.retention", "networks.set",
+		"newsletter.changed", "newsletter.confirmed", "newsletter.drafted", "newsletter.dropped", "newsletter.exported", "newsletter.imported",
+		"newsletter.recalled", "newsletter.released", "newsletter.settings", "newsletter.withdrawn", "note.added", "picture.added",
+		"picture.removed", "post.created", "post.deleted", "post.imported", "post.published", "post.saved", "post.scheduled", "post.withdrawn",
+		"recovery.begun", "recovery.cancelled", "recovery.done", "staff.added", "staff.confirmed", "staff.disabled", "staff.factor",
+		"staff.joined", "staff.left", "staff.password", "staff.refused", "staff.role", "staff.substitute", "staff.substitute.ended",
+		"tenant.added", "thread.adopted", "thread.assigned", "thread.begun", "thread.closed", "thread.deleted", "thread.deletion",
+		"thread.excepted", "thread.forwarded", "thread.letgo", "thread.read", "thread.reopened", "thread.unexcepted", "withdrawal.asked",
 	}
 }
 
