@@ -27,7 +27,9 @@ func (a *App) openNewsletter(ctx context.Context, sender mail.Sender, notifier s
 // newsletterMail asks the newsletter about a mail to a tenant: a wish to leave,
 // or the report of an issue that did not arrive.
 func (a *App) newsletterMail(ctx context.Context, m inbound.Mail) (bool, *mail.Message, error) {
-	in := newsletter.Incoming{From: m.From.Address, Aligned: m.Check.Trusted(), Subject: m.Subject}
+	in := newsletter.Incoming{
+		From: m.From.Address, Aligned: m.Check.Trusted(), Word: m.Sub, Subject: m.Subject, Text: m.Text, Files: len(m.Files) > 0, Machine: m.Machine,
+	}
 	if m.Report != nil {
 		if !m.Report.Failed() {
 			return false, nil, nil

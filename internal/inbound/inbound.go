@@ -87,7 +87,8 @@ type File struct {
 // newsletter, a report of a mail that did not arrive. Not handled, or an error,
 // means that the next one is asked and that in the end the mail becomes a letter.
 // It may be asked twice about the same mail. The reply, if any, is sent to the
-// sender, never to a machine.
+// sender, never to a machine, also when the mail becomes a letter besides; a mail
+// whose reply cannot be sent becomes one.
 type Recogniser func(ctx context.Context, m Mail) (handled bool, reply *mail.Message, err error)
 
 // Config is what a Server needs. Find, Deliver, Now and Log are required.
@@ -230,7 +231,8 @@ func (s *Server) hand(ctx context.Context, mails []Mail, original, mark []byte) 
 				s.Log.Warn("mail not recognised", "tenant", m.Tenant.ID, "kind", fault.KindOf(err).Error())
 				continue
 			}
-			if handled && (reply == nil || s.reply(ctx, m, *reply)) {
+			answered := reply == nil || s.reply(ctx, m, *reply)
+			if handled && answered {
 				return nil
 			}
 		}

@@ -127,8 +127,10 @@ func (s *Service) write(ctx context.Context, t *tenant.Tenant, set Settings, i I
 		{Name: "List-Unsubscribe", Value: "<" + leave + ">"},
 		{Name: "List-Unsubscribe-Post", Value: "List-Unsubscribe=One-Click"},
 	}}
+	if way := mailto(t); way != "" {
+		m.Headers[1].Value += ", <" + way + ">"
+	}
 	if t.Address.Email != "" {
-		m.Headers[1].Value += ", <" + mailto(t) + ">"
 		m.Headers = append(m.Headers, mail.Header{Name: "Reply-To", Value: t.Address.Email})
 	}
 	return m, nil
@@ -141,9 +143,22 @@ func senderLine(t *tenant.Tenant) string {
 // listID is the identifier of the list (RFC 2919).
 func listID(t *tenant.Tenant) string { return "<newsletter." + t.Hosts[0] + ">" }
 
-// mailto is the address to which a mail unsubscribes; the word in its subject
-// says who.
+// leaveBox is the local part of the address that unsubscribes, where a tenant has
+// published one.
+const leaveBox = "unsub"
+
+// mailto is the way by which a mail unsubscribes, "" for none. The word in the
+// address says who; where the tenant has no address for this alone, the word
+// stands in the subject of a mail to its contact address.
 func mailto(t *tenant.Tenant) string {
+	for _, address := range t.Published() {
+		if domain, ok := strings.CutPrefix(address, leaveBox+"@"); ok {
+			return "mailto:" + leaveBox + "+" + mail.Slot + "@" + domain + "?subject=" + leaveWord
+		}
+	}
+	if t.Address.Email == "" {
+		return ""
+	}
 	return "mailto:" + t.Address.Email + "?subject=" + leaveWord + "%20" + mail.Slot
 }
 

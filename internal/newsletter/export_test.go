@@ -37,3 +37,9 @@ func (s *Service) Plant(ctx context.Context, of tenant.ID, address mail.Address,
 		return putEvidence(ctx, tx, of, row, k.seal(string(of), row.ID, "evidence", encode(Evidence{Address: string(address), Way: WayImport, Confirmed: at})))
 	})
 }
+
+// ReadWish tells what a mail says about leaving the newsletter.
+func ReadWish(subject, text string) (wants, more bool) {
+	w := readWish(subject, text)
+	return w.wants, w.more
+}

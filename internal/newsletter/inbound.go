@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"poststelle/internal/db"
@@ -21,7 +20,11 @@ type Incoming struct {
 	// says that SPF or DKIM proves its domain.
 	From    string
 	Aligned bool
-	Subject string
+	// Word stood behind a plus sign in the address that the mail went to.
+	Word          string
+	Subject, Text string
+	// Files says that something is attached, Machine that no person wrote the mail.
+	Files, Machine bool
 	// FailedID is the Message-ID of the mail that a report of a server is about
 	// (RFC 3464), with its angle brackets; Status its enhanced code. Both are ""
 	// in other mails and in reports of success.
@@ -29,12 +32,14 @@ type Incoming struct {
 }
 
 // FromMail unsubscribes who writes so to the authority (B21), and takes reports
-// of issues that did not arrive. Not handled means that the mail is for a clerk.
+// of issues that did not arrive. Not handled means that the mail is for a clerk,
+// also when there is a reply: whoever unsubscribes and says more is heard in both.
 //
-// The word in the subject, as the header of an issue asks for it, proves who
-// unsubscribes. Without it the sender must be proven; otherwise the reply asks
-// back with a link, so that nobody unsubscribes somebody else by a forged mail.
-// It may be asked twice about the same mail.
+// The word in the address or in the subject, as the header of an issue asks for
+// it, proves who unsubscribes, whoever sends it, machines included. Without it the
+// sender must be proven; otherwise the reply asks back with a link, at most once a
+// day, so that nobody unsubscribes somebody else by a forged mail. It may be asked
+// twice about the same mail.
 func (s *Service) FromMail(ctx context.Context, of tenant.ID, m Incoming) (handled bool, reply *mail.Message, err error) {
 	t, err := s.of(of)
 	if errors.Is(err, fault.NotFound) {
@@ -51,51 +56,80 @@ func (s *Service) FromMail(ctx context.Context, of tenant.ID, m Incoming) (handl
 		handled, err = s.bounced(ctx, t, k, m)
 		return handled, nil, err
 	}
-	wants, word := wantsToLeave(m.Subject)
-	if !wants {
-		return false, nil, nil
-	}
-	if word != "" {
-		l, err := k.read(toLeave, word, s.DB.Now())
-		if err != nil {
-			return false, nil, nil // a clerk looks at a word that is none
+	subject, word := wordOf(m.Subject)
+	said := readWish(subject, m.Text)
+	said.more = said.more || m.Files
+	for _, w := range []string{m.Word, word} {
+		if l, err := k.read(toLeave, w, s.DB.Now()); err == nil {
+			err = s.withdraw(ctx, of, l.ID, WayMail)
+			return err == nil && !said.more, nil, err
 		}
-		err = s.withdraw(ctx, of, l.ID, WayMail)
-		return err == nil, nil, err
+	}
+	// A clerk looks at a word that is none, and at what an automatic answer quotes.
+	if word != "" || m.Machine || !said.wants {
+		return false, nil, nil
 	}
 	address, err := mail.ParseAddress("from", m.From)
 	if err != nil {
 		return false, nil, nil
 	}
-	var row subscriber
-	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		row, err = subscriberByKey(ctx, tx, of, k.hash(address))
-		return err
-	})
-	if errors.Is(err, fault.NotFound) {
-		return false, nil, nil // perhaps subscribed under another address: a clerk can help
+	row, asks, err := s.writer(ctx, of, k.hash(address), m.Aligned)
+	if err != nil || !asks {
+		return false, nil, err
 	}
-	if err != nil {
-		return false, nil, fmt.Errorf("newsletter: mail: %w", err)
-	}
-	reply, err = s.answer(ctx, t, k, row, address, m.Aligned)
+	reply, err = s.answer(ctx, t, k, row, address, m.Aligned, said.more)
 	if err != nil {
 		return false, nil, err
 	}
 	if m.Aligned {
 		err = s.withdraw(ctx, of, row.ID, WayMail)
 	}
-	return err == nil, reply, err
+	return err == nil && !said.more, reply, err
+}
+
+// writer finds who writes from an address. asks is false when a clerk has to help:
+// the address is not subscribed, perhaps another one is; or its sender is not
+// proven, and it had a mail that somebody could cause within a day.
+func (s *Service) writer(ctx context.Context, of tenant.ID, key []byte, proven bool) (row subscriber, asks bool, err error) {
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
+		asks = false
+		row, err = subscriberByKey(ctx, tx, of, key)
+		if errors.Is(err, fault.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if proven {
+			asks = true
+			return nil
+		}
+		if asks = tx.Now.Sub(row.Mailed) >= mailEvery; !asks {
+			return nil
+		}
+		row.Mailed, row.Ref = tx.Now, rand.Text()
+		return putSubscriber(ctx, tx, of, row)
+	})
+	if err != nil {
+		return row, false, fmt.Errorf("newsletter: mail: %w", err)
+	}
+	return row, asks, nil
 }
 
 // answer says that it is done, or asks back.
-func (s *Service) answer(ctx context.Context, t *tenant.Tenant, k *keys, row subscriber, to mail.Address, done bool) (*mail.Message, error) {
+func (s *Service) answer(ctx context.Context, t *tenant.Tenant, k *keys, row subscriber, to mail.Address, done, more bool) (*mail.Message, error) {
 	set, err := s.settings(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	ctx = i18n.In(ctx, row.Lang)
 	m := &mail.Message{From: s.sender(set), To: string(to), ID: rand.Text(), At: s.DB.Now()}
+	m.DKIM = s.signer(ctx, t, m.From)
+	defer func() {
+		if more {
+			m.Text += "\n" + i18n.T(ctx, "newsletter.mail.more.text") + "\n"
+		}
+	}()
 	if done {
 		m.Subject = i18n.T(ctx, "newsletter.mail.left.subject", "title", set.name(row.Lang))
 		m.Text = i18n.T(ctx, "newsletter.mail.left.text", "title", set.name(row.Lang), "authority", t.Name)
@@ -107,22 +141,13 @@ func (s *Service) answer(ctx context.Context, t *tenant.Tenant, k *keys, row sub
 	return m, err
 }
 
-// wantsToLeave reports whether a subject asks to unsubscribe, and the word that
-// stands in it.
-func wantsToLeave(subject string) (wants bool, word string) {
-	fields := strings.Fields(subject)
-	for len(fields) > 0 && slices.Contains([]string{"re:", "aw:", "fwd:", "wg:"}, strings.ToLower(fields[0])) {
-		fields = fields[1:]
+// wordOf takes the word out of a subject that has one.
+func wordOf(subject string) (rest, word string) {
+	plain, _ := withoutReply(subject)
+	if fields := strings.Fields(plain); len(fields) == 2 && strings.EqualFold(fields[0], leaveWord) && len(fields[1]) >= 40 {
+		return fields[0], fields[1]
 	}
-	if len(fields) == 2 && strings.EqualFold(fields[0], leaveWord) && len(fields[1]) >= 40 {
-		return true, fields[1]
-	}
-	said := strings.ToLower(strings.Trim(strings.Join(fields, " "), ".! "))
-	return slices.Contains([]string{
-		"abmelden", "abmeldung", "abbestellen", "abbestellung", "austragen", "unsubscribe", "newsletter abmelden", "newsletter abmeldung",
-		"newsletter abbestellen", "abmeldung newsletter", "abmeldung vom newsletter", "newsletter austragen", "unsubscribe newsletter",
-		"newsletter unsubscribe", "unsubscribe from newsletter",
-	}, said), ""
+	return subject, ""
 }
 
 // bounced takes the report that an issue did not arrive. Its Message-ID, which

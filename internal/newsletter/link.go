@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -41,6 +42,9 @@ func (k *keys) word(p purpose, l link) (string, error) {
 	}
 	b := append(make([]byte, 0, idSize+12), id...)
 	b = binary.BigEndian.AppendUint32(b, uint32(l.Number))
+	if p == toLeave { // never ends
+		return localPart(k.links[p].Seal(b))
+	}
 	until := int64(0)
 	if !l.Until.IsZero() {
 		until = l.Until.Unix()
@@ -48,13 +52,39 @@ func (k *keys) word(p purpose, l link) (string, error) {
 	return k.links[p].Seal(binary.BigEndian.AppendUint64(b, uint64(until))), nil
 }
 
+// localPart writes a ticket so that it survives in the local part of an address
+// behind "unsub+": small letters and digits, since some mail programs change the
+// case, and 56 of them, since a local part has at most 64 (RFC 5321, 4.5.3.1.1).
+func localPart(ticket string) (string, error) {
+	b, err := base64.RawURLEncoding.DecodeString(ticket)
+	return strings.ToLower(wordCoding().EncodeToString(b)), err
+}
+
+// fromLocalPart undoes it; what is no such word is "".
+func fromLocalPart(word string) string {
+	b, err := wordCoding().DecodeString(strings.ToUpper(word))
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func wordCoding() *base32.Encoding { return base32.StdEncoding.WithPadding(base32.NoPadding) }
+
 // read returns what a word says if it is one of that purpose and has not ended.
 func (k *keys) read(p purpose, word string, now time.Time) (link, error) {
+	size := idSize + 12
+	if p == toLeave {
+		word, size = fromLocalPart(word), idSize+4
+	}
 	b, err := k.links[p].Open(word)
-	if err != nil || len(b) != idSize+12 {
+	if err != nil || len(b) != size {
 		return link{}, errLink
 	}
 	l := link{ID: base32.StdEncoding.EncodeToString(b[:idSize]), Number: int64(binary.BigEndian.Uint32(b[idSize:]))}
+	if p == toLeave {
+		return l, nil
+	}
 	if until := int64(binary.BigEndian.Uint64(b[idSize+4:])); until != 0 {
 		l.Until = time.Unix(until, 0).UTC()
 		if !now.Before(l.Until) {

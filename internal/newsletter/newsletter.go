@@ -8,6 +8,8 @@
 //     address, whoever types it and however often.
 //   - Opening a link changes nothing: scanners of mail open them all. A button
 //     does, or the one-click POST of RFC 8058.
+//   - A mail to the authority unsubscribes too: by its word, or by what a proven
+//     sender writes. Who is not proven is asked; who says more is heard by a clerk.
 //   - The links in mails are for one purpose and one tenant. The one in an issue
 //     unsubscribes and does nothing else, so that a forwarded issue gives nobody
 //     more; the others end by themselves.
