@@ -98,8 +98,6 @@ type Config struct {
 	DB        *db.DB
 	Vault     vault.Service
 	Directory *tenant.Directory
-	// Console is the vault's token for the command line: staff and memberships.
-	Console string
 	// Demo tells the sign-in page that the demonstration asks for no second
 	// factor.
 	Demo bool
@@ -165,41 +163,9 @@ type Staff struct {
 	Disabled bool
 }
 
-// AddStaff keeps the name, stores the verifiers in the vault and joins the
-// mailboxes. The enrolment holds the secret of the second factor: it is shown
-// once.
-//
-// The name comes first, so that nobody can sign in without one. What a crash
-// leaves in between can be mended: a name without a login goes with the next
-// AddStaff; a person without mailboxes, or whose secrets nobody saw, gets them
-// by Join, SetPassword and RenewSecondFactor. Their login is taken
-// (fault.Conflict), and the vault's audit says since when.
-func (a *Accounts) AddStaff(ctx context.Context, n NewStaff) (vault.Enrolment, error) {
-	n.Name = strings.TrimSpace(n.Name)
-	if n.Name == "" || len(n.Name) > 120 {
-		return vault.Enrolment{}, fault.Fields(fault.Field{Name: "name", Key: "account.error.name"})
-	}
-	t, ok := a.Directory.ByID(n.Tenant)
-	if !ok {
-		return vault.Enrolment{}, fmt.Errorf("account: add staff: tenant %s: %w", n.Tenant, fault.NotFound)
-	}
-	for _, m := range n.Mailboxes {
-		if _, ok := t.Mailbox(m); !ok {
-			return vault.Enrolment{}, fmt.Errorf("account: add staff: mailbox %s/%s: %w", n.Tenant, m, fault.NotFound)
-		}
-	}
-	e, err := a.addStaff(ctx, a.console(), n, rand.Text())
-	if err != nil {
-		return vault.Enrolment{}, fmt.Errorf("account: add staff: %w", err)
-	}
-	return e, nil
-}
-
 // by is who changes something about staff: the vault's token, and the name that
 // the journal keeps.
 type by struct{ token, actor string }
-
-func (a *Accounts) console() by { return by{a.Console, "cli"} }
 
 func (who Actor) by() by { return by{who.Grant, "staff:" + who.Person} }
 
@@ -270,13 +236,6 @@ func (a *Accounts) record(ctx context.Context, by by, of tenant.ID, action, pers
 	})
 }
 
-// Disable ends a person's access at once, running sessions included: the vault
-// refuses every further key. The person's name stays for the threads they
-// worked on.
-func (a *Accounts) Disable(ctx context.Context, of tenant.ID, person string) error {
-	return a.disable(ctx, a.console(), of, person)
-}
-
 func (a *Accounts) disable(ctx context.Context, by by, of tenant.ID, person string) error {
 	if err := a.Vault.DisableStaff(ctx, by.token, string(of), person); err != nil {
 		return fmt.Errorf("account: disable %s: %w", person, err)
@@ -293,24 +252,6 @@ func (a *Accounts) disable(ctx context.Context, by by, of tenant.ID, person stri
 	return nil
 }
 
-// SetPassword gives a person a new password and ends their sessions.
-func (a *Accounts) SetPassword(ctx context.Context, of tenant.ID, person, password string) error {
-	err := a.Vault.SetPassword(ctx, a.Console, string(of), person, password)
-	if err == nil {
-		err = a.record(ctx, a.console(), of, "staff.password", person, nil)
-	}
-	if err != nil {
-		return fmt.Errorf("account: password of %s: %w", person, err)
-	}
-	return nil
-}
-
-// RenewSecondFactor draws a new second factor for a person, which is shown once,
-// demands it from now on and ends their sessions.
-func (a *Accounts) RenewSecondFactor(ctx context.Context, of tenant.ID, person string) (vault.Enrolment, error) {
-	return a.renewSecondFactor(ctx, a.console(), of, person)
-}
-
 func (a *Accounts) renewSecondFactor(ctx context.Context, by by, of tenant.ID, person string) (vault.Enrolment, error) {
 	e, err := a.Vault.RenewSecondFactor(ctx, by.token, string(of), person)
 	if err == nil {
@@ -320,12 +261,6 @@ func (a *Accounts) renewSecondFactor(ctx context.Context, by by, of tenant.ID, p
 		return vault.Enrolment{}, fmt.Errorf("account: second factor of %s: %w", person, err)
 	}
 	return e, nil
-}
-
-// Join makes a person a member of a mailbox; active is false while a second
-// administrator has to confirm it. It may be repeated.
-func (a *Accounts) Join(ctx context.Context, of tenant.ID, person string, box tenant.MailboxID) (active bool, err error) {
-	return a.join(ctx, a.console(), of, person, box)
 }
 
 func (a *Accounts) join(ctx context.Context, by by, of tenant.ID, person string, box tenant.MailboxID) (active bool, err error) {
@@ -341,12 +276,6 @@ func (a *Accounts) join(ctx context.Context, by by, of tenant.ID, person string,
 		return false, fmt.Errorf("account: join %s to %s: %w", person, box, err)
 	}
 	return active, nil
-}
-
-// Leave ends a membership at once, and the notices about the mailbox. It may be
-// repeated.
-func (a *Accounts) Leave(ctx context.Context, of tenant.ID, person string, box tenant.MailboxID) error {
-	return a.leave(ctx, a.console(), of, person, box)
 }
 
 func (a *Accounts) leave(ctx context.Context, by by, of tenant.ID, person string, box tenant.MailboxID) error {

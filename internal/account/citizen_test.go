@@ -131,7 +131,7 @@ func newRealm(t *testing.T) *realm {
 	o.must(err)
 	o.jobs = jobs.New(jobs.Config{DB: o.db, Now: o.Now, Log: log})
 	o.accounts = account.New(account.Config{
-		DB: o.db, Vault: o.spy, Directory: directory, Console: vaulttest.Service(t, o.vault, vault.ServiceConsole), Demo: true, Now: o.Now, Log: log,
+		DB: o.db, Vault: o.spy, Directory: directory, Demo: true, Now: o.Now, Log: log,
 		Jobs: o.jobs, Mail: mailtest.Wrap(t, o.box), Notifier: vaulttest.Service(t, o.vault, vault.ServiceNotifier),
 		Retention: vaulttest.Service(t, o.vault, vault.ServiceRetention), MailFrom: "post@example.org",
 		BaseURL: func(x *tenant.Tenant) string { return "https://" + x.Hosts[0] },
@@ -272,7 +272,7 @@ const vaultPassword = "ayse.kaya-ayse.kaya-pass"
 // vaultClerk hires a clerk of the town and returns the login.
 func vaultClerk(o *realm) string {
 	o.t.Helper()
-	_, err := o.accounts.AddStaff(o.t.Context(), account.NewStaff{
+	_, err := o.accounts.Console(vaulttest.Service(o.t, o.vault, vault.ServiceConsole)).AddStaff(o.t.Context(), account.NewStaff{
 		Tenant: "musterstadt", Login: "ayse.kaya", Name: "Ayşe Kaya", Password: vaultPassword, Role: account.Clerk,
 		Mailboxes: []tenant.MailboxID{"rathaus"},
 	})

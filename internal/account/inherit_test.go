@@ -43,7 +43,7 @@ func TestSignIn_AfterTheGrantEnded(t *testing.T) {
 		b := o.browser()
 		signIn(b, "ayse.kaya", vaulttest.Password("ayse.kaya"), "").Want(200)
 		b.PostForm("/amt/tippen").Want(200)
-		o.must(o.accounts.SetPassword(t.Context(), "musterstadt", first.Person, vaulttest.Password("ayse.kaya"))) // ends the grant, not the session
+		o.must(o.staff().SetPassword(t.Context(), "musterstadt", first.Person, vaulttest.Password("ayse.kaya"))) // ends the grant, not the session
 		if page := b.Get("/amt/eingang"); !strings.HasPrefix(page.Path, "/amt/anmelden") {
 			t.Fatalf("still signed in at %s", page.Path)
 		}

@@ -17,7 +17,7 @@ import (
 // role adds somebody in a role and signs them in.
 func (o *office) role(login string, role account.Role, boxes ...tenant.MailboxID) (person string, b *webtest.Client) {
 	o.t.Helper()
-	e, err := o.accounts.AddStaff(o.t.Context(), account.NewStaff{
+	e, err := o.staff().AddStaff(o.t.Context(), account.NewStaff{
 		Tenant: "musterstadt", Login: login, Name: "Person " + login, Password: vaulttest.Password(login), Role: role, Mailboxes: boxes,
 	})
 	o.must(err)

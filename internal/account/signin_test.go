@@ -42,6 +42,17 @@ type office struct {
 	now      time.Time
 }
 
+// console is the token of the command line, staff what it changes people with.
+func (o *office) console() string {
+	o.t.Helper()
+	return vaulttest.Service(o.t, o.vault, vault.ServiceConsole)
+}
+
+func (o *office) staff() account.Console {
+	o.t.Helper()
+	return o.accounts.Console(o.console())
+}
+
 func (o *office) Now() time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -76,7 +87,7 @@ func newOffice(t *testing.T, demo bool) *office {
 	directory, err := tenant.NewDirectory(t.Context(), o.db, log)
 	o.must(err)
 	o.accounts = account.New(account.Config{
-		DB: o.db, Vault: o.vaultOff, Directory: directory, Console: vaulttest.Service(t, o.vault, vault.ServiceConsole), Demo: demo, Now: o.Now, Log: log,
+		DB: o.db, Vault: o.vaultOff, Directory: directory, Demo: demo, Now: o.Now, Log: log,
 	})
 	catalog, err := i18n.Load()
 	o.must(err)
@@ -106,7 +117,7 @@ func newOffice(t *testing.T, demo bool) *office {
 
 func (o *office) hire(login string, second bool) vault.Enrolment {
 	o.t.Helper()
-	e, err := o.accounts.AddStaff(o.t.Context(), account.NewStaff{
+	e, err := o.staff().AddStaff(o.t.Context(), account.NewStaff{
 		Tenant: "musterstadt", Login: login, Name: "Ayşe Kaya", Password: vaulttest.Password(login), Role: account.Clerk,
 		Mailboxes: []tenant.MailboxID{"rathaus"}, SecondFactor: second,
 	})
@@ -315,12 +326,12 @@ func TestStaff_AddListDisable(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Name != "Ayşe Kaya" || list[0].Disabled {
 		t.Errorf("List() = %+v, %v", list, err)
 	}
-	if _, err := o.accounts.AddStaff(t.Context(), account.NewStaff{Tenant: "musterstadt", Login: "x", Name: " ", Password: "lang-genug"}); err == nil {
+	if _, err := o.staff().AddStaff(t.Context(), account.NewStaff{Tenant: "musterstadt", Login: "x", Name: " ", Password: "lang-genug"}); err == nil {
 		t.Error("a person without a name was added")
 	}
 	b := o.browser()
 	signIn(b, "ayse.kaya", vaulttest.Password("ayse.kaya"), "").Want(200)
-	o.must(o.accounts.Disable(t.Context(), "musterstadt", e.Person))
+	o.must(o.staff().Disable(t.Context(), "musterstadt", e.Person))
 	if page := b.Get("/amt/eingang"); !strings.HasPrefix(page.Path, "/amt/anmelden") {
 		t.Error("a disabled person is still inside")
 	}

@@ -47,7 +47,7 @@ func (o *office) crash(login string, behind bool) {
 			o.t.Error("the process did not end")
 		}
 	}()
-	_, err := account.New(c).AddStaff(o.t.Context(), newClerk(login))
+	_, err := account.New(c).Console(o.console()).AddStaff(o.t.Context(), newClerk(login))
 	o.t.Errorf("AddStaff() = %v", err)
 }
 
@@ -61,14 +61,14 @@ func (o *office) names() int {
 func TestAddStaff_CrashBeforeTheVault(t *testing.T) {
 	o := newOffice(t, false)
 	o.crash("thoma", false)
-	if _, err := o.accounts.AddStaff(t.Context(), newClerk("thoma")); err != nil {
+	if _, err := o.staff().AddStaff(t.Context(), newClerk("thoma")); err != nil {
 		t.Errorf("AddStaff() again = %v", err)
 	}
 	if n := o.names(); n != 2 {
 		t.Errorf("%d names, want 2: the one left may be of an AddStaff under way", n)
 	}
 	o.advance(2 * time.Hour)
-	if _, err := o.accounts.AddStaff(t.Context(), newClerk("weber")); err != nil {
+	if _, err := o.staff().AddStaff(t.Context(), newClerk("weber")); err != nil {
 		t.Errorf("AddStaff() = %v", err)
 	}
 	if n := o.names(); n != 2 {
@@ -85,15 +85,15 @@ func TestAddStaff_CrashBehindTheVault(t *testing.T) {
 	if p := signIn(b, "thoma", vaulttest.Password("thoma"), ""); p.Status != 200 || !strings.HasPrefix(p.Body, "Jan Thoma in []") {
 		t.Errorf("after the crash: %d %q", p.Status, p.Body)
 	}
-	if _, err := o.accounts.AddStaff(t.Context(), newClerk("thoma")); !errors.Is(err, fault.Conflict) {
+	if _, err := o.staff().AddStaff(t.Context(), newClerk("thoma")); !errors.Is(err, fault.Conflict) {
 		t.Errorf("AddStaff() again = %v, want Conflict", err)
 	}
 	if n := o.names(); n != 1 {
 		t.Errorf("%d names, want 1", n)
 	}
-	people, err := o.vault.Staff(t.Context(), o.accounts.Console, "musterstadt")
+	people, err := o.vault.Staff(t.Context(), o.console(), "musterstadt")
 	o.must(err)
-	_, err = o.vault.Join(t.Context(), o.accounts.Console, "musterstadt", people[0].ID, "rathaus")
+	_, err = o.vault.Join(t.Context(), o.console(), "musterstadt", people[0].ID, "rathaus")
 	o.must(err)
 	if p := b.Get("/amt/eingang"); !strings.HasPrefix(p.Body, "Jan Thoma in [rathaus]") {
 		t.Errorf("after Join: %d %q", p.Status, p.Body)
@@ -106,7 +106,7 @@ func TestAddStaff_RefusedLeavesNoName(t *testing.T) {
 	weak := newClerk("weber")
 	weak.Password = "kurz"
 	for _, n := range []account.NewStaff{newClerk("Thoma"), weak} {
-		if _, err := o.accounts.AddStaff(t.Context(), n); err == nil {
+		if _, err := o.staff().AddStaff(t.Context(), n); err == nil {
 			t.Error("AddStaff() takes it")
 		}
 	}
@@ -134,7 +134,7 @@ func TestConsole_Repairs(t *testing.T) {
 	e := o.hire("thoma", false)
 	b := o.browser()
 	signIn(b, "thoma", vaulttest.Password("thoma"), "").Want(200)
-	if active, err := o.accounts.Join(t.Context(), "musterstadt", e.Person, "bauamt"); err != nil || !active {
+	if active, err := o.staff().Join(t.Context(), "musterstadt", e.Person, "bauamt"); err != nil || !active {
 		t.Errorf("Join() = %t, %v", active, err)
 	}
 	if p := b.Get("/amt/eingang"); !strings.HasPrefix(p.Body, "Ayşe Kaya in [bauamt rathaus]") {
@@ -151,23 +151,23 @@ func TestConsole_Repairs(t *testing.T) {
 	if !wants() {
 		t.Error("no notice is asked for")
 	}
-	o.must(o.accounts.Leave(t.Context(), "musterstadt", e.Person, "bauamt"))
+	o.must(o.staff().Leave(t.Context(), "musterstadt", e.Person, "bauamt"))
 	if p := b.Get("/amt/eingang"); !strings.HasPrefix(p.Body, "Ayşe Kaya in [rathaus]") || wants() {
 		t.Errorf("after Leave: %q, notices %t", p.Body, wants())
 	}
 
-	o.must(o.accounts.SetPassword(t.Context(), "musterstadt", e.Person, "ein neues Kennwort"))
+	o.must(o.staff().SetPassword(t.Context(), "musterstadt", e.Person, "ein neues Kennwort"))
 	if p := b.Get("/amt/eingang"); !strings.Contains(p.Path, "/amt/anmelden") {
 		t.Errorf("the session goes on after a new password: %s", p.Path)
 	}
 	signIn(b, "thoma", vaulttest.Password("thoma"), "").Want(422)
 	signIn(b, "thoma", "ein neues Kennwort", "").Want(200)
-	renewed, err := o.accounts.RenewSecondFactor(t.Context(), "musterstadt", e.Person)
+	renewed, err := o.staff().RenewSecondFactor(t.Context(), "musterstadt", e.Person)
 	o.must(err)
 	b = o.browser()
 	signIn(b, "thoma", "ein neues Kennwort", "").Want(422)
 	signIn(b, "thoma", "ein neues Kennwort", code(t, renewed.TOTPSecret, o.Now())).Want(200)
-	if _, err := o.accounts.RenewSecondFactor(t.Context(), "musterstadt", "nobody"); !errors.Is(err, fault.NotFound) {
+	if _, err := o.staff().RenewSecondFactor(t.Context(), "musterstadt", "nobody"); !errors.Is(err, fault.NotFound) {
 		t.Errorf("RenewSecondFactor(nobody) = %v", err)
 	}
 }

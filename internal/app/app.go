@@ -86,6 +86,7 @@ type App struct {
 	Chain      *journal.Chain
 	Directory  *tenant.Directory
 	Accounts   *account.Accounts
+	Staff      account.Console // for the command line
 	Mailboxes  *mailbox.Service
 	Blog       *blog.Service
 	Newsletter *newsletter.Service
@@ -266,10 +267,11 @@ func (a *App) openDomains(ctx context.Context, sender mail.Sender) (err error) {
 		a.Outbox = box
 	}
 	a.Accounts = account.New(account.Config{
-		DB: a.DB, Vault: a.Vault, Directory: a.Directory, Console: a.console, Demo: a.Demo, Now: a.Now, Log: a.Log,
+		DB: a.DB, Vault: a.Vault, Directory: a.Directory, Demo: a.Demo, Now: a.Now, Log: a.Log,
 		Jobs: a.Jobs, Mail: a.sender, Notifier: tokens.Notifier, Retention: tokens.Retention, MailFrom: a.MailFrom, BaseURL: a.baseURL,
 		Browser: browserOf,
 	})
+	a.Staff = a.Accounts.Console(a.console)
 	a.Mailboxes = mailbox.New(mailbox.Config{
 		DB: a.DB, Vault: a.Vault, Deputy: a.Deputy, Blobs: a.Blobs, Refs: a.Refs, Jobs: a.Jobs, Directory: a.Directory,
 		Accounts: a.Accounts, Sessions: a.Sessions, Mail: a.sender, Tokens: tokens, MailFrom: a.MailFrom, BaseURL: a.baseURL, Limits: a.Limits,

@@ -144,7 +144,7 @@ func (c *demoCommand) open(ctx context.Context, data string, port int, clock *sh
 	var staff []demo.Staff
 	if len(a.Directory.All()) == 0 {
 		staff, err = demo.Seed(ctx, demo.Stage{
-			AddTenants: a.AddTenants, Accounts: a.Accounts, Mailboxes: a.Mailboxes, Blog: a.Blog, Directory: a.Directory, Vault: a.Vault, DB: a.DB,
+			AddTenants: a.AddTenants, Accounts: a.Accounts, Staff: a.Staff, Mailboxes: a.Mailboxes, Blog: a.Blog, Directory: a.Directory, Vault: a.Vault, DB: a.DB,
 			RunDue: a.Jobs.RunDue, RenewDay: a.renewDay, SetClock: clock.set, Now: time.Now(),
 		})
 	} else {

@@ -62,7 +62,7 @@ func (c *staffPassword) open(ctx context.Context, a *App, s Streams) error {
 	if password == "" {
 		password = rand.Text()
 	}
-	if err := a.Accounts.SetPassword(ctx, tenant.ID(c.Tenant), p.ID, password); err != nil {
+	if err := a.Staff.SetPassword(ctx, tenant.ID(c.Tenant), p.ID, password); err != nil {
 		return err
 	}
 	w := table(s.Out)
@@ -89,7 +89,7 @@ func (c *staffSecondFactor) open(ctx context.Context, a *App, s Streams) error {
 	if err != nil {
 		return err
 	}
-	e, err := a.Accounts.RenewSecondFactor(ctx, tenant.ID(c.Tenant), p.ID)
+	e, err := a.Staff.RenewSecondFactor(ctx, tenant.ID(c.Tenant), p.ID)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (c *staffJoin) open(ctx context.Context, a *App, s Streams) error {
 	if err != nil {
 		return err
 	}
-	active, err := a.Accounts.Join(ctx, tenant.ID(c.Tenant), p.ID, box)
+	active, err := a.Staff.Join(ctx, tenant.ID(c.Tenant), p.ID, box)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (c *staffLeave) open(ctx context.Context, a *App, s Streams) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Accounts.Leave(ctx, tenant.ID(c.Tenant), p.ID, box); err != nil {
+	if err := a.Staff.Leave(ctx, tenant.ID(c.Tenant), p.ID, box); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.Out, "%s left %s\n", p.Login, box)

@@ -56,7 +56,7 @@ func (c *staffAdd) open(ctx context.Context, a *App, s Streams) error {
 	if _, err := a.tenant(c.Tenant); err != nil {
 		return err
 	}
-	e, err := a.Accounts.AddStaff(ctx, n)
+	e, err := a.Staff.AddStaff(ctx, n)
 	if err != nil {
 		return taken(err, "somebody signs in as %q at %q already; nothing was added", c.Login, c.Tenant)
 	}
@@ -133,7 +133,7 @@ func (c *staffDisable) open(ctx context.Context, a *App, s Streams) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Accounts.Disable(ctx, tenant.ID(c.Tenant), p.ID); err != nil {
+	if err := a.Staff.Disable(ctx, tenant.ID(c.Tenant), p.ID); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.Out, "%s disabled\n", p.Login)

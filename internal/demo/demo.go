@@ -45,6 +45,7 @@ type Stage struct {
 	DB         *db.DB
 	Directory  *tenant.Directory
 	Accounts   *account.Accounts
+	Staff      account.Console
 	Mailboxes  *mailbox.Service
 	Blog       *blog.Service
 	Vault      vault.Service
@@ -135,7 +136,7 @@ func (s *seeding) renew(ctx context.Context, at time.Time) error {
 func (s *seeding) hire(ctx context.Context) ([]Staff, error) {
 	var out []Staff
 	for _, h := range staff() {
-		e, err := s.Accounts.AddStaff(ctx, account.NewStaff{
+		e, err := s.Stage.Staff.AddStaff(ctx, account.NewStaff{
 			Tenant: h.of, Login: h.login, Name: h.name, Password: Password, Role: h.role, Mail: h.mail,
 			Mailboxes: h.boxes, Notices: h.notices,
 		})

@@ -66,7 +66,7 @@ func newHouse(t testing.TB, now time.Time) *house {
 	queue.Every("journal.chain", time.Minute, func(ctx context.Context, _ jobs.Job) error { return chain.Extend(ctx) })
 	refs := blob.NewRefs(blob.RefsConfig{DB: h.db, Queue: queue, Store: blobs, Log: log})
 	accounts := account.New(account.Config{
-		DB: h.db, Vault: h.vault, Directory: h.dir, Console: vaulttest.Service(t, h.vault, vault.ServiceConsole), Demo: true, Now: clock, Log: log,
+		DB: h.db, Vault: h.vault, Directory: h.dir, Demo: true, Now: clock, Log: log,
 		Notifier: vaulttest.Service(t, h.vault, vault.ServiceNotifier),
 	})
 	letters := mailbox.New(mailbox.Config{
@@ -105,7 +105,7 @@ func newHouse(t testing.TB, now time.Time) *house {
 			}
 			return deputy.Renew(ctx)
 		},
-		DB: h.db, Directory: h.dir, Accounts: accounts, Mailboxes: letters, Blog: news, Vault: h.vault, RunDue: queue.RunDue,
+		DB: h.db, Directory: h.dir, Accounts: accounts, Staff: accounts.Console(vaulttest.Service(t, h.vault, vault.ServiceConsole)), Mailboxes: letters, Blog: news, Vault: h.vault, RunDue: queue.RunDue,
 		SetClock: func(at time.Time) { h.now = at },
 		RenewDay: func(ctx context.Context) error {
 			if err := h.vault.Housekeep(ctx); err != nil {

@@ -126,7 +126,7 @@ func (p *post) start() {
 	p.Refs = blob.NewRefs(blob.RefsConfig{DB: p.DB, Queue: p.Jobs, Store: p.blobs, Log: p.log()})
 	p.Sessions = web.NewSessions(web.SessionConfig{Now: p.Now})
 	p.Accounts = account.New(account.Config{
-		DB: p.DB, Vault: p.service, Directory: p.Directory, Console: p.token(vault.ServiceConsole), Demo: true, Now: p.Now, Log: p.log(),
+		DB: p.DB, Vault: p.service, Directory: p.Directory, Demo: true, Now: p.Now, Log: p.log(),
 		Jobs: p.Jobs, Mail: mailtest.Wrap(p.t, p.Mail), Notifier: p.token(vault.ServiceNotifier), Retention: p.token(vault.ServiceRetention),
 		MailFrom: "poststelle@betreiber.example", BaseURL: func(t *tenant.Tenant) string { return "http://" + t.Hosts[0] },
 		Browser: func(string) string { return "Browser" },
@@ -209,7 +209,7 @@ func (p *post) advance(d time.Duration) {
 func (p *post) hire(login, name string, role account.Role, boxes ...tenant.MailboxID) clerk {
 	p.t.Helper()
 	c := clerk{Name: name, Login: login, Password: vaulttest.Password(login)}
-	e, err := p.Accounts.AddStaff(p.t.Context(), account.NewStaff{
+	e, err := p.staff().AddStaff(p.t.Context(), account.NewStaff{
 		Tenant: "musterstadt", Login: login, Name: name, Password: c.Password, Role: role,
 		Mail: login + "@musterstadt.example", Mailboxes: boxes,
 	})
@@ -229,6 +229,12 @@ func (p *post) grant(c clerk) vault.Grant {
 func (p *post) token(name string) string {
 	p.t.Helper()
 	return vaulttest.Service(p.t, p.Vault, name)
+}
+
+// staff changes staff as the command line does.
+func (p *post) staff() account.Console {
+	p.t.Helper()
+	return p.Accounts.Console(p.token(vault.ServiceConsole))
 }
 
 func (p *post) log() *slog.Logger {

@@ -271,7 +271,7 @@ func TestLeaver_LosesAccessAtOnce(t *testing.T) {
 		t.Errorf("the list still shows %q", got)
 	}
 	other := p.signIn(p.Bau)
-	p.must(p.Accounts.Disable(t.Context(), "musterstadt", p.Bau.Person))
+	p.must(p.staff().Disable(t.Context(), "musterstadt", p.Bau.Person))
 	if page := other.Get("/amt/eingang").Want(200); page.Path != "/amt/anmelden?weiter=%2Famt%2Feingang" {
 		t.Errorf("a disabled person is at %s", page.Path)
 	}

@@ -263,7 +263,7 @@ func TestInbox_VaultAway(t *testing.T) {
 func (p *post) hireAt(of tenant.ID, login, name string, role account.Role, boxes ...tenant.MailboxID) clerk {
 	p.t.Helper()
 	c := clerk{Name: name, Login: login, Password: vaulttest.Password(login)}
-	e, err := p.Accounts.AddStaff(p.t.Context(), account.NewStaff{
+	e, err := p.staff().AddStaff(p.t.Context(), account.NewStaff{
 		Tenant: of, Login: login, Name: name, Password: c.Password, Role: role, Mailboxes: boxes,
 	})
 	p.must(err)

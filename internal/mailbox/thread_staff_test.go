@@ -404,7 +404,7 @@ func TestAssign_NotToWhoHasLeft(t *testing.T) {
 	left := p.hire("ole.dritt", "Ole Dritt", account.Clerk, "tiefbauamt")
 	p.must(p.Service.Assign(t.Context(), p.actor(p.Tiefbau), d.Thread, left.Person))
 	p.must(p.Service.Assign(t.Context(), p.actor(p.Tiefbau), d.Thread, ""))
-	p.must(p.Accounts.Disable(t.Context(), "musterstadt", left.Person))
+	p.must(p.staff().Disable(t.Context(), "musterstadt", left.Person))
 	if err := p.Service.Assign(t.Context(), p.actor(p.Tiefbau), d.Thread, left.Person); !errors.Is(err, fault.Invalid) {
 		t.Errorf("Assign() = %v, want Invalid", err)
 	}

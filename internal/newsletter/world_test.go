@@ -101,7 +101,7 @@ func (w *world) start() {
 	token := func(name string) string { return vaulttest.Service(w.t, w.Vault, name) }
 	w.Jobs = jobs.New(jobs.Config{DB: w.DB, Now: w.Now, Log: w.log()})
 	w.Accounts = account.New(account.Config{
-		DB: w.DB, Vault: w.Vault, Directory: w.Directory, Console: token(vault.ServiceConsole), Demo: true, Now: w.Now, Log: w.log(),
+		DB: w.DB, Vault: w.Vault, Directory: w.Directory, Demo: true, Now: w.Now, Log: w.log(),
 	})
 	c := newsletter.Config{
 		DB: w.DB, Keys: w.Vault, Jobs: w.Jobs, Directory: w.Directory, Accounts: w.Accounts, Mail: mailtest.Wrap(w.t, w.relay), Website: token(vault.ServiceWebsite),
@@ -241,7 +241,7 @@ func (w *world) editor(of string, role account.Role) *webtest.Client {
 	if role == account.Clerk || role == account.Lead {
 		n.Mailboxes = []tenant.MailboxID{"rathaus"}
 	}
-	_, err := w.Accounts.AddStaff(w.t.Context(), n)
+	_, err := w.Accounts.Console(vaulttest.Service(w.t, w.Vault, vault.ServiceConsole)).AddStaff(w.t.Context(), n)
 	w.must(err)
 	c := w.browser(of)
 	w.signIn(c, login)

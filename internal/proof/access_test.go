@@ -45,7 +45,7 @@ type stage struct {
 func (h *house) person(of tenant.ID, host, login string, role account.Role, boxes ...tenant.MailboxID) clerk {
 	h.t.Helper()
 	c := clerk{login: login, password: "Kennwort-" + login + "-2026", host: host}
-	e, err := h.Accounts.AddStaff(h.t.Context(), account.NewStaff{
+	e, err := h.Staff.AddStaff(h.t.Context(), account.NewStaff{
 		Tenant: of, Login: login, Name: "Person " + login, Password: c.password, Role: role, Mail: login + "@" + host, Mailboxes: boxes,
 	})
 	must(h.t, err)

@@ -170,7 +170,7 @@ func (h *house) hire(of tenant.ID, login string, secondFactor bool, boxes ...ten
 	if of == "beispielingen" {
 		c.host = beispielingen
 	}
-	e, err := h.Accounts.AddStaff(h.t.Context(), account.NewStaff{
+	e, err := h.Staff.AddStaff(h.t.Context(), account.NewStaff{
 		Tenant: of, Login: login, Name: "Clerk " + login, Password: c.password, Role: account.Clerk,
 		Mail: login + "@" + c.host, Mailboxes: boxes, SecondFactor: secondFactor, Notices: true,
 	})

@@ -170,7 +170,7 @@ func TestMarkers_Nowhere(t *testing.T) {
 func (h *house) hireMarked(m *marks) clerk {
 	h.t.Helper()
 	c := clerk{login: "ayse.kaya", password: m.plant("Kennwort-"), host: musterstadt}
-	e, err := h.Accounts.AddStaff(h.t.Context(), account.NewStaff{
+	e, err := h.Staff.AddStaff(h.t.Context(), account.NewStaff{
 		Tenant: "musterstadt", Login: c.login, Name: "Ayşe Kaya", Password: c.password, Role: account.Clerk,
 		Mail: "ayse.kaya@musterstadt.example", SecondFactor: true, Notices: true, Mailboxes: mailboxes("tiefbauamt", "buergerbuero"),
 	})
