@@ -64,3 +64,23 @@ func ReadExport(from io.Reader, f Format) error {
 	}
 	return err
 }
+
+// RemovePicture takes a picture out of a post.
+func (s *Service) RemovePicture(ctx context.Context, who account.Actor, post, name string) error {
+	return s.removePicture(ctx, who, post, name)
+}
+
+// Remove deletes a post.
+func (s *Service) Remove(ctx context.Context, who account.Actor, id string) error {
+	return s.remove(ctx, who, id)
+}
+
+// AskEvidence asks for an address.
+func (s *Service) AskEvidence(ctx context.Context, who account.Actor, comment, ground, reason string) error {
+	return s.askEvidence(ctx, who, comment, ground, reason)
+}
+
+// RefuseEvidence ends a request.
+func (s *Service) RefuseEvidence(ctx context.Context, who account.Actor, request string) error {
+	return s.refuseEvidence(ctx, who, request)
+}
