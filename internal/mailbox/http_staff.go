@@ -36,7 +36,7 @@ func (s *Service) staffRoutes(all *web.Router) {
 	rt.Handle("POST "+one+"/oeffnen", staff(s.postReopen))
 	rt.Handle("POST "+one+"/gelesen", staff(s.postRead))
 	rt.Handle("GET "+one+"/weiterleiten", staff(s.getForward))
-	rt.Handle("POST "+one+"/weiterleiten", staff(s.postForward))
+	rt.Handle("POST "+one+"/weiterleiten", s.keepText("grund", s.postForward), typed)
 	rt.Handle("GET "+one+"/loeschen", staff(s.getDelete))
 	rt.Handle("POST "+one+"/loeschen", staff(s.postDelete))
 	rt.Handle("GET "+one+"/aufbewahren", staff(s.getHold))
