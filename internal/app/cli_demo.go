@@ -30,6 +30,8 @@ type demoCommand struct {
 	Data string `help:"Directory to keep the data in; a temporary one that is removed at the end otherwise." placeholder:"DIR"`
 	JSON bool   `name:"json" help:"Print one JSON object with addresses and sign-ins as the first line."`
 
+	SMTP string `name:"smtp" help:"Relay on this machine that gets the mail instead of /dev/mail, to measure; for the data of an earlier run." placeholder:"ADDR"`
+
 	MembersNetworks []string `help:"Networks from which the operator's members' area is reached, to look at the refusal from elsewhere." default:"127.0.0.0/8,::1/128" placeholder:"CIDR"`
 	Proxies         []string `name:"trusted-proxy" help:"Networks whose X-Forwarded-For counts, to look at the pages as from elsewhere." placeholder:"CIDR"`
 }
@@ -134,21 +136,28 @@ func (c *demoCommand) open(ctx context.Context, data string, port int, clock *sh
 	if err != nil {
 		return nil, nil, err
 	}
+	sender, err := c.sender()
+	if err != nil {
+		return nil, nil, err
+	}
 	a, err := Open(ctx, Config{
 		Data: data, Demo: true, Light: true, Proxies: proxies, PublicPort: port, MailFrom: "poststelle@localhost.example", Now: clock.now,
 		Log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	}, mail.NewMemory(mailKept))
+	}, sender)
 	if err != nil {
 		return nil, nil, err
 	}
 	var staff []demo.Staff
-	if len(a.Directory.All()) == 0 {
+	switch {
+	case len(a.Directory.All()) > 0:
+		staff, err = a.demoStaff(ctx)
+	case c.SMTP != "":
+		err = usage("--smtp goes with the data of an earlier run; start once without it")
+	default:
 		staff, err = demo.Seed(ctx, demo.Stage{
-			AddTenants: a.AddTenants, Accounts: a.Accounts, Staff: a.Staff, Mailboxes: a.Mailboxes, Blog: a.Blog, Directory: a.Directory, Vault: a.Vault, DB: a.DB,
+			AddTenants: a.AddTenants, Accounts: a.Accounts, Staff: a.Staff, Mailboxes: a.Mailboxes, Blog: a.Blog, Newsletter: a.Newsletter, Directory: a.Directory, Vault: a.Vault, DB: a.DB,
 			RunDue: a.Jobs.RunDue, RenewDay: a.renewDay, SetClock: clock.set, Now: time.Now(),
 		})
-	} else {
-		staff, err = a.demoStaff(ctx)
 	}
 	clock.release()
 	if err == nil {
@@ -162,6 +171,17 @@ func (c *demoCommand) open(ctx context.Context, data string, port int, clock *sh
 		return nil, nil, err
 	}
 	return a, staff, nil
+}
+
+// sender keeps mail to be looked at, or hands it to a relay on this machine.
+func (c *demoCommand) sender() (mail.Sender, error) {
+	if c.SMTP == "" {
+		return mail.NewMemory(mailKept), nil
+	}
+	if !loopback(c.SMTP) {
+		return nil, usage("--smtp is for a relay on this machine")
+	}
+	return mail.NewSMTP(mail.SMTPConfig{Addr: c.SMTP, TLS: mail.TLSNone, From: "poststelle@localhost.example"})
 }
 
 // setNetworks opens the members' area of the operator to the networks of the

@@ -63,8 +63,8 @@ var rules = map[string]rule{
 	"analytics":  {may: foundation, planned: "website services"},
 	"media":      {may: foundation, planned: "website services"},
 
-	"demo":   {may: append([]string{"mailbox", "accesslog", "blog"}, foundation...)},
-	"load":   {may: append([]string{"mailbox", "accesslog", "blog", "demo"}, foundation...)},
+	"demo":   {may: append([]string{"mailbox", "accesslog", "blog", "newsletter"}, foundation...)},
+	"load":   {may: append([]string{"mailbox", "accesslog", "blog", "newsletter", "demo"}, foundation...)},
 	"probe":  {may: everything, planned: "probes against the running deployment"},
 	"opener": {may: append([]string{"vault"}, types...), planned: "offline opener for recovery keys"},
 

@@ -29,6 +29,7 @@ import (
 	"poststelle/internal/fault"
 	"poststelle/internal/i18n"
 	"poststelle/internal/mailbox"
+	"poststelle/internal/newsletter"
 	"poststelle/internal/seal"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
@@ -48,6 +49,7 @@ type Stage struct {
 	Staff      account.Console
 	Mailboxes  *mailbox.Service
 	Blog       *blog.Service
+	Newsletter *newsletter.Service
 	Vault      vault.Service
 	// RunDue runs the jobs that are due at the clock's time.
 	RunDue func(context.Context) (int, error)
@@ -165,7 +167,7 @@ type scene struct {
 
 // play does everything in the order of time.
 func (s *seeding) play(ctx context.Context) error {
-	all := s.news()
+	all := append(s.news(), s.letters()...)
 	for _, st := range append(stories(), held()...) {
 		all = append(all, s.scenes(st)...)
 	}

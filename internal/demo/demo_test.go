@@ -25,6 +25,7 @@ import (
 	"poststelle/internal/mail"
 	"poststelle/internal/mail/mailtest"
 	"poststelle/internal/mailbox"
+	"poststelle/internal/newsletter"
 	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
 	"poststelle/internal/vault/vaulttest"
@@ -51,7 +52,7 @@ func newHouse(t testing.TB, now time.Time) *house {
 	clock := func() time.Time { return h.now }
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	data := t.TempDir()
-	h.db = dbtest.NewAt(t, clock, jobs.Migrations(), journal.Migrations(), blob.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations(), blog.Migrations())
+	h.db = dbtest.NewAt(t, clock, jobs.Migrations(), journal.Migrations(), blob.Migrations(), tenant.Migrations(), account.Migrations(), mailbox.Migrations(), blog.Migrations(), newsletter.Migrations())
 	h.vault = vaulttest.Open(t, vault.Config{Dir: filepath.Join(data, "vault"), Now: clock, Log: log})
 	blobs, err := blob.NewDir(filepath.Join(data, "blobs"))
 	h.must(err)
@@ -84,6 +85,11 @@ func newHouse(t testing.TB, now time.Time) *house {
 		On:      func(t *tenant.Tenant) bool { return t.Has(tenant.Blog) },
 		BaseURL: func(t *tenant.Tenant) string { return "http://" + t.Hosts[0] }, Now: clock, Log: log,
 	})
+	issues := newsletter.New(newsletter.Config{
+		DB: h.db, Keys: h.vault, Jobs: queue, Directory: h.dir, Accounts: accounts, Mail: mailtest.Wrap(t, h.mail), Website: vaulttest.Service(t, h.vault, vault.ServiceWebsite),
+		Notifier: vaulttest.Service(t, h.vault, vault.ServiceNotifier), MailFrom: "poststelle@kdvm.example",
+		BaseURL: func(t *tenant.Tenant) string { return "https://" + t.Hosts[0] }, Now: clock, Log: log,
+	})
 	h.stage = demo.Stage{
 		AddTenants: func(ctx context.Context, list []tenant.Tenant) error {
 			var specs []vault.TenantSpec
@@ -105,7 +111,7 @@ func newHouse(t testing.TB, now time.Time) *house {
 			}
 			return deputy.Renew(ctx)
 		},
-		DB: h.db, Directory: h.dir, Accounts: accounts, Staff: accounts.Console(vaulttest.Service(t, h.vault, vault.ServiceConsole)), Mailboxes: letters, Blog: news, Vault: h.vault, RunDue: queue.RunDue,
+		DB: h.db, Directory: h.dir, Accounts: accounts, Staff: accounts.Console(vaulttest.Service(t, h.vault, vault.ServiceConsole)), Mailboxes: letters, Blog: news, Newsletter: issues, Vault: h.vault, RunDue: queue.RunDue,
 		SetClock: func(at time.Time) { h.now = at },
 		RenewDay: func(ctx context.Context) error {
 			if err := h.vault.Housekeep(ctx); err != nil {
@@ -198,7 +204,11 @@ func checkContent(t *testing.T, h *house, staff []demo.Staff) {
 		"mailbox_messages where kind = 'office' and by_mail":   2,
 		"mailbox_files":                                        25,
 		"tenant_banners":                                       1,
-		late:                                                   3,
+		"newsletter_subscribers where state = 'active'":        25,
+		"newsletter_issues where state = 'sent'":               4,
+		"newsletter_issues where state = 'draft'":              2,
+		"newsletter_issues where state = 'scheduled'":          2,
+		late: 3,
 	} {
 		if h.db.Engine() == "sqlite" {
 			what = strings.NewReplacer("where withdrawal", "where withdrawal = 1", "where notice", "where notice = 1",

@@ -24,6 +24,7 @@ func tenants() []tenant.Tenant {
 				Street: "Rathausplatz 1", Postcode: "79999", Place: "Musterstadt", Phone: "07999 100-0", Email: "rathaus@musterstadt.example",
 			},
 			Hosts:       []string{"localhost", "127.0.0.1"},
+			Modules:     []tenant.Module{tenant.Newsletter},
 			Departments: stadtDepartments(), Mailboxes: stadtMailboxes(),
 		},
 		{

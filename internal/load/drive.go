@@ -27,10 +27,16 @@ const (
 	Inbox   Scenario = "inbox"   // GET /amt/eingang with Rows letters, signed in
 	Collect Scenario = "collect" // POST /abholen with a valid code, and the page it leads to
 	Page    Scenario = "page"    // GET /
+	// Comments is the POST of a comment under Post from a form that was opened
+	// before; Newsletter is an issue to Count subscribers, by way of Sink.
+	Comments   Scenario = "comments"
+	Newsletter Scenario = "newsletter"
 )
 
 // Scenarios returns all names, for help texts.
-func Scenarios() []Scenario { return []Scenario{Text, Files, Inbox, Collect, Page} }
+func Scenarios() []Scenario {
+	return []Scenario{Text, Files, Inbox, Collect, Page, Comments, Newsletter}
+}
 
 // DriveConfig says what to measure where.
 type DriveConfig struct {
@@ -47,7 +53,13 @@ type DriveConfig struct {
 	Duration time.Duration
 	// Mailbox receives the letters; default the first that is offered.
 	Mailbox string
-	// Login and Password are of a member of staff, for Inbox. Rows is how many
+	// Post is the last part of the address of a post that takes comments, for
+	// Comments; default the newest.
+	Post string
+	// Sink is an address of this machine on which Newsletter takes mail in: that
+	// which the server has as its relay, without TLS.
+	Sink string
+	// Login and Password are of a member of staff, for Inbox and Newsletter. Rows is how many
 	// letters a page of theirs lists; default 50. A size that the inbox does not
 	// offer is an error, fewer letters than that are not.
 	Login, Password string
@@ -80,6 +92,13 @@ func Run(ctx context.Context, c DriveConfig) (Report, error) {
 	}
 	d := &driving{DriveConfig: c, base: base, tr: transport(c.Clients, nil)}
 	defer d.hangUp()
+	if c.Scenario == Newsletter {
+		r, err := d.runNewsletter(ctx)
+		if err != nil {
+			return Report{}, fmt.Errorf("load: %s: %w", c.Scenario, err)
+		}
+		return r, nil
+	}
 	ops, err := d.prepare(ctx)
 	if err != nil {
 		return Report{}, fmt.Errorf("load: prepare %s: %w", c.Scenario, err)
@@ -161,6 +180,8 @@ func (d *driving) prepare(ctx context.Context) ([]operation, error) {
 		return d.prepareInbox(ctx)
 	case Collect:
 		return d.prepareCollect(ctx)
+	case Comments:
+		return d.prepareComments(ctx)
 	case Page:
 		return d.each(ctx, func(context.Context, int) (operation, error) {
 			return func(ctx context.Context) error { return d.look(ctx, newBrowser(d.base, d.tr), "/") }, nil
@@ -253,28 +274,13 @@ func (d *driving) look(ctx context.Context, b *browser, path string) error {
 
 // prepareInbox signs in once; all clients are windows of the same person.
 func (d *driving) prepareInbox(ctx context.Context) ([]operation, error) {
-	b := newBrowser(d.base, d.tr)
-	page, err := b.getPath(ctx, "/amt/anmelden")
+	b, err := d.signIn(ctx)
 	if err != nil {
 		return nil, err
-	}
-	all, err := forms(page.body, page.url)
-	if err != nil {
-		return nil, err
-	}
-	words := map[string]string{"login": d.Login, "password": d.Password}
-	f := mainForm(all, words)
-	if f == nil {
-		return nil, fmt.Errorf("no form to sign in: %w", fault.NotFound)
-	}
-	for name, value := range words {
-		f.set(name, value)
-	}
-	if _, err := b.submitAndFollow(ctx, f); err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
 	}
 	path := "/amt/eingang?n=" + strconv.Itoa(d.Rows)
-	if page, err = b.getPath(ctx, path); err != nil {
+	page, err := b.getPath(ctx, path)
+	if err != nil {
 		return nil, err
 	}
 	d.rows = bytes.Count(page.body, []byte(`name="vorgang"`))

@@ -123,7 +123,7 @@ func (s *Service) postNew(w http.ResponseWriter, r *http.Request, who account.Ac
 	if err != nil {
 		return err
 	}
-	id, err := s.create(r.Context(), who, i)
+	id, err := s.Create(r.Context(), who, i)
 	if f := fault.FieldsOf(err); len(f) > 0 {
 		return s.showEditor(w, r, http.StatusUnprocessableEntity, t, editorView{Issue: i, Errors: f})
 	}
@@ -236,7 +236,7 @@ func (s *Service) postSend(w http.ResponseWriter, r *http.Request, who account.A
 		v.Errors = problems{{Name: "tag", Key: "newsletter.error.changed"}}
 		return s.showSend(w, r, http.StatusConflict, t, v)
 	}
-	if err := s.schedule(r.Context(), who, t, i, at); err != nil {
+	if err := s.Schedule(r.Context(), who, t, i, at); err != nil {
 		return err
 	}
 	return web.Redirect(w, r, deskPath+"/"+i.ID+"?getan=freigegeben")
@@ -300,7 +300,7 @@ func (s *Service) postSettings(w http.ResponseWriter, r *http.Request, who accou
 		AboutEN: strings.TrimSpace(form.Get("about_en")), Sender: strings.TrimSpace(form.Get("sender")), Archive: form.Get("archive") == "ja", Version: version,
 	}}
 	v.Settings.Categories = topicsFrom(v.Topics)
-	err = s.setSettings(r.Context(), who, v.Settings)
+	err = s.SetSettings(r.Context(), who, v.Settings)
 	if f := fault.FieldsOf(err); len(f) > 0 {
 		v.Errors = f
 		return s.showSettings(w, r, http.StatusUnprocessableEntity, v)

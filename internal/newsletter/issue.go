@@ -163,8 +163,9 @@ func (set Settings) check() error {
 	return fault.Fields(f...)
 }
 
-// setSettings stores what an editor has set.
-func (s *Service) setSettings(ctx context.Context, who account.Actor, set Settings) error {
+// SetSettings stores what an editor has set. Version is that which was read, 0
+// where nothing has been set yet.
+func (s *Service) SetSettings(ctx context.Context, who account.Actor, set Settings) error {
 	if err := set.check(); err != nil {
 		return err
 	}
@@ -213,8 +214,8 @@ func (i Issue) check() error {
 	return fault.Fields(f...)
 }
 
-// create stores a new draft and returns its id.
-func (s *Service) create(ctx context.Context, who account.Actor, i Issue) (string, error) {
+// Create stores a new draft, whose Version is 1, and returns its id.
+func (s *Service) Create(ctx context.Context, who account.Actor, i Issue) (string, error) {
 	if err := i.check(); err != nil {
 		return "", err
 	}
@@ -260,9 +261,9 @@ func (s *Service) issue(ctx context.Context, of tenant.ID, id string) (i Issue, 
 	return i, nil
 }
 
-// schedule releases a draft for sending at a time; the zero time is now. It is
-// refused when the issue would leave without what every issue needs.
-func (s *Service) schedule(ctx context.Context, who account.Actor, t *tenant.Tenant, i Issue, at time.Time) error {
+// Schedule releases a draft of who's tenant for sending at a time; the zero time is
+// now. It is refused when the issue would leave without what every issue needs.
+func (s *Service) Schedule(ctx context.Context, who account.Actor, t *tenant.Tenant, i Issue, at time.Time) error {
 	if _, err := s.series(ctx, t, i); err != nil {
 		return err
 	}
