@@ -2453,7 +2453,7 @@ func evidencePage(v evidenceView) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				}
-				templ_7745c5c3_Err = ui.PostButton(deskPath+"/nachweise/"+q.ID, map[string]string{"aktion": "ablehnen"}, ui.Btn{Label: refuseLabel(ctx, q.Mine), Kind: ui.Tertiary}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.PostButton(deskPath+"/nachweise/"+q.ID, map[string]string{"aktion": "ablehnen"}, ui.Btn{Label: refuseLabel(ctx, q.Mine), Kind: ui.Secondary}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -98,7 +98,10 @@ func (s *Service) keepTyped(h account.StaffHandler) web.Handler {
 }
 
 func (s *Service) renderDesk(w http.ResponseWriter, r *http.Request, status int, v web.View) error {
-	v.Staff, v.Section, v.NoIndex = true, "editorial", true
+	v.Staff, v.NoIndex = true, true
+	if v.Section == "" {
+		v.Section = "editorial"
+	}
 	return web.Render(w, r, status, v)
 }
 

@@ -231,7 +231,11 @@ func (s *Service) getEvidence(w http.ResponseWriter, r *http.Request, who accoun
 			}
 		}
 	}
-	return s.renderDesk(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "blog.evidence.title"), Body: evidencePage(v)})
+	page := web.View{Title: i18n.T(r.Context(), "blog.evidence.title"), Body: evidencePage(v)}
+	if !v.Desk {
+		page.Section = "evidence" // a place of its own in the navigation of who has no desk
+	}
+	return s.renderDesk(w, r, http.StatusOK, page)
 }
 
 func (s *Service) getAskEvidence(w http.ResponseWriter, r *http.Request, who account.Actor) error {

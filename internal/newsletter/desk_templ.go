@@ -208,7 +208,7 @@ func deskPage(v deskView) templ.Component {
 									return templ_7745c5c3_Err
 								}
 							} else {
-								templ_7745c5c3_Err = ui.DateTime(i.Changed).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = ui.DayDense(i.Changed).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}
