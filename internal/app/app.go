@@ -63,6 +63,8 @@ type Config struct {
 	Limits     mailbox.Limits // zero fields take their defaults
 	// InboundLimits bound incoming mail; zero fields take their defaults.
 	InboundLimits inbound.Limits
+	// Resolver is the name service that ServeMail asks about senders; nil asks none.
+	Resolver inbound.Resolver
 	// Pace is how many messages of a newsletter go to one domain in a second, Paces
 	// the same for single domains; 0 sets no limit.
 	Pace  int

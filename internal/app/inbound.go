@@ -122,8 +122,8 @@ func (a *App) serveMail(ctx context.Context, on []mailListener, s *inbound.Serve
 	return wg.Wait
 }
 
-// ServeMail takes mail in by SMTP on a listener until ctx ends, without asking the
-// name service: for programs that bring their own listeners, as Serve is.
+// ServeMail takes mail in by SMTP on a listener until ctx ends: for programs that
+// bring their own listeners, as Serve is.
 func (a *App) ServeMail(ctx context.Context, on net.Listener) {
-	a.serveMail(ctx, []mailListener{{on, inbound.SMTP}}, a.inboundServer("localhost", nil, nil))()
+	a.serveMail(ctx, []mailListener{{on, inbound.SMTP}}, a.inboundServer("localhost", nil, a.Resolver))()
 }

@@ -8,6 +8,7 @@
 //	kill       kill -9 at any moment loses and doubles nothing acknowledged
 //	residue    an unsent form leaves nothing behind when its session ends
 //	fault      a store that is away or full never makes a false "sent"
+//	newsmail   a newsletter by real SMTP, from sign-up to unsubscribing by mail
 //	accesslog  nine fields for each request and no value of a request
 //
 // Every proof runs on SQLite and, with POSTSTELLE_TEST_PG set (dev/pg), on
