@@ -149,6 +149,26 @@ func TestSignUp_Limits(t *testing.T) {
 	}
 }
 
+// Many networks together cannot make a tenant send more than so many mails in an
+// hour; another tenant goes on.
+func TestSignUp_TenantLimit(t *testing.T) {
+	w := newWorld(t)
+	slowed := 0
+	for i := range 604 {
+		c := w.browser(town)
+		c.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.%d.7", i/15))
+		if w.ask(c, fmt.Sprintf("leser%d@post.example", i)).Status == 429 {
+			slowed++
+		}
+	}
+	if slowed != 4 {
+		t.Errorf("%d of 604 sign-ups at one tenant were slowed, want 4", slowed)
+	}
+	c := w.browser(village)
+	c.Header.Set("X-Forwarded-For", "198.51.100.7")
+	w.ask(c, anna).Want(200)
+}
+
 // What is never confirmed goes by itself after seven days, evidence included.
 func TestPurge(t *testing.T) {
 	w := newWorld(t)
