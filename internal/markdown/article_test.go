@@ -95,3 +95,18 @@ func inspect(t *testing.T, n *html.Node) {
 		inspect(t, c)
 	}
 }
+
+// The cleaner holds by itself, also where the reader would let markup through.
+func TestArticle_Sanitize(t *testing.T) {
+	for _, evil := range []string{
+		`<script>alert(1)</script>`, `<p onclick="x">a</p>`, `<svg onload=x>`, `<a href="javascript:x">y</a>`, `<img src="https://fremd.example/x.png">`, `<p style="x">a</p>`,
+	} {
+		got := article().Sanitize(evil)
+		for _, n := range fragment(t, got) {
+			inspect(t, n)
+		}
+		if strings.Contains(got, "alert") || strings.Contains(got, "fremd") {
+			t.Errorf("%q becomes %q", evil, got)
+		}
+	}
+}
