@@ -95,7 +95,7 @@ func drain(ctx context.Context, servers []*http.Server) error {
 	return errors.Join(errs...)
 }
 
-func (a *App) start(router http.Handler, l listeners, control net.Listener, wg *sync.WaitGroup) ([]*http.Server, <-chan error) {
+func (a *App) start(router *web.Router, l listeners, control net.Listener, wg *sync.WaitGroup) ([]*http.Server, <-chan error) {
 	var servers []*http.Server
 	failed := make(chan error, len(l.web)+2)
 	run := func(s *http.Server, on net.Listener) {
@@ -110,8 +110,7 @@ func (a *App) start(router http.Handler, l listeners, control net.Listener, wg *
 		run(web.Server(router), on)
 	}
 	if l.redirect != nil {
-		known := func(host string) bool { _, ok := a.Directory.ByHost(host); return ok }
-		run(web.Server(web.RedirectHTTPS(known, l.httpsAt)), l.redirect)
+		run(web.Server(router.RedirectHTTPS(l.httpsAt)), l.redirect)
 	}
 	run(a.controlServer(), control)
 	return servers, failed

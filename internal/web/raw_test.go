@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -305,25 +306,33 @@ func TestListenTLS(t *testing.T) {
 }
 
 func TestRedirectHTTPS(t *testing.T) {
-	addr := serve(t, web.RedirectHTTPS(func(h string) bool { return h == "musterstadt.example" }, 8443))
-	for request, want := range map[string]string{
-		"GET /abholen?a=b HTTP/1.1\r\nHost: musterstadt.example:8080\r\n\r\n":              "301 https://musterstadt.example:8443/abholen?a=b",
-		"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n":                                     "421 ",
-		"POST /abholen HTTP/1.1\r\nHost: musterstadt.example\r\nContent-Length: 0\r\n\r\n": "403 ",
-		"GET //evil.example HTTP/1.1\r\nHost: musterstadt.example\r\n\r\n":                 "400 ",
+	w := newWorld(t, func(rt *web.Router) {
+		rt.For(web.Public()).Handle("GET /abholen", func(http.ResponseWriter, *http.Request) error { return nil })
+	})
+	addr := serve(t, w.router.RedirectHTTPS(8443))
+	for i, c := range []struct{ request, want, record string }{
+		{"GET /abholen?a=b HTTP/1.1\r\nHost: musterstadt.example:8080\r\n\r\n", "301 https://musterstadt.example:8443/abholen?a=b", "muster /abholen 301"},
+		{"GET /geheim/k7 HTTP/1.1\r\nHost: musterstadt.example\r\n\r\n", "301 https://musterstadt.example:8443/geheim/k7", "muster unmatched 301"},
+		{"GET /abholen HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421 ", " unmatched 421"},
+		{"POST /abholen HTTP/1.1\r\nHost: musterstadt.example\r\nContent-Length: 0\r\n\r\n", "403 ", "muster /abholen 403"},
+		{"GET //evil.example HTTP/1.1\r\nHost: musterstadt.example\r\n\r\n", "400 ", "muster unmatched 400"},
 	} {
 		conn, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = io.WriteString(conn, request)
+		_, _ = io.WriteString(conn, c.request)
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		conn.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Fields(res.Status)[0] + " " + res.Header.Get("Location"); got != want {
-			t.Errorf("%q = %q, want %q", request, got, want)
+		if got := strings.Fields(res.Status)[0] + " " + res.Header.Get("Location"); got != c.want {
+			t.Errorf("%q = %q, want %q", c.request, got, c.want)
+		}
+		r := w.lastRecord(t, i+1)
+		if got := fmt.Sprintf("%s %s %d", r.Site.ID, r.Route, r.Status); got != c.record || !r.IP.IsLoopback() {
+			t.Errorf("%q is recorded as %q from %s, want %q", c.request, got, r.IP, c.record)
 		}
 	}
 }

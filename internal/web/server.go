@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -144,40 +142,4 @@ func (c *certificate) stamps() (s [2]fileStamp, err error) {
 		s[i] = fileStamp{info.ModTime(), info.Size()}
 	}
 	return s, nil
-}
-
-// RedirectHTTPS leads plain requests for a known host to the same address by
-// https; port is that of the https server, 443 stays unsaid. Only GET and HEAD
-// are led on: a form posted in the clear is refused, so that nobody gets used to
-// it.
-func RedirectHTTPS(known func(host string) bool, port int) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, ok := hostName(r.Host)
-		path, err := canonical(r.URL.EscapedPath())
-		code := http.StatusMovedPermanently
-		switch {
-		case r.URL.Host != "" || err != nil || checkTarget(r) != nil:
-			code = http.StatusBadRequest
-		case !ok || !known(host):
-			code = http.StatusMisdirectedRequest
-		case !slices.Contains([]string{http.MethodGet, http.MethodHead}, r.Method):
-			code = http.StatusForbidden
-		default:
-			if port != 443 {
-				host = net.JoinHostPort(host, strconv.Itoa(port))
-			}
-			target := "https://" + host + path
-			if r.URL.RawQuery != "" {
-				target += "?" + r.URL.RawQuery
-			}
-			w.Header().Set("Location", target)
-		}
-		for _, f := range fixedHeaders {
-			w.Header().Set(f[0], f[1])
-		}
-		w.Header().Set("Content-Security-Policy", cspNone)
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Content-Length", "0")
-		w.WriteHeader(code)
-	})
 }

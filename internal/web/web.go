@@ -271,14 +271,20 @@ func (rt *Router) finish(res *response, r *http.Request) {
 	if res.status == 0 && !abort {
 		res.WriteHeader(http.StatusOK)
 	}
-	if rt.cfg.Access != nil {
-		rt.cfg.Access(AccessRecord{ID: sc.id, Site: sc.site, Method: sc.method, Route: sc.route, Time: sc.started,
-			Duration: rt.cfg.Now().Sub(sc.started), Bytes: res.bytes, Status: res.status,
-			UserAgent: head(r.UserAgent(), 512), Referer: head(r.Referer(), 2048), IP: sc.ip})
-	}
+	rt.report(sc, r, res.status, res.bytes)
 	if abort {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// report tells the access hook about an answered request.
+func (rt *Router) report(sc *scope, r *http.Request, status int, bytes int64) {
+	if rt.cfg.Access == nil {
+		return
+	}
+	rt.cfg.Access(AccessRecord{ID: sc.id, Site: sc.site, Method: sc.method, Route: sc.route, Time: sc.started,
+		Duration: rt.cfg.Now().Sub(sc.started), Bytes: bytes, Status: status,
+		UserAgent: head(r.UserAgent(), 512), Referer: head(r.Referer(), 2048), IP: sc.ip})
 }
 
 func head(s string, n int) string {
