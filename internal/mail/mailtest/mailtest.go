@@ -66,10 +66,9 @@ func Problems(raw []byte) []string {
 
 // look collects what is wrong with one message.
 type look struct {
-	h           netmail.Header
-	text, html  string
-	wrong       []string
-	unsubscribe string
+	h          netmail.Header
+	text, html string
+	wrong      []string
 }
 
 func (w *look) say(format string, args ...any) {
