@@ -5,7 +5,7 @@ import net from 'node:net';
 import readline from 'node:readline';
 
 /** Hands a mail in at address ("127.0.0.1:2525"); every answer has to be the one that takes the mail. */
-export async function deliver(address, { from, to, subject, text = '' }) {
+export async function deliver(address, { from, name = '', to, subject, text = '' }) {
   const [host, port] = address.split(':');
   const socket = net.connect(Number(port), host);
   const lines = readline.createInterface({ input: socket })[Symbol.asyncIterator]();
@@ -24,7 +24,7 @@ export async function deliver(address, { from, to, subject, text = '' }) {
       say(line);
       await answer(code);
     }
-    for (const line of [`From: ${from}`, `To: ${to}`, `Subject: ${subject}`, `Message-ID: <${crypto.randomUUID()}@example.org>`, `Date: ${new Date().toUTCString().replace('GMT', '+0000')}`, '', ...text.split('\n').map((l) => l.replace(/^\./, '..')), '.']) say(line);
+    for (const line of [`From: ${name} <${from}>`, `To: ${to}`, `Subject: ${subject}`, `Message-ID: <${crypto.randomUUID()}@example.org>`, `Date: ${new Date().toUTCString().replace('GMT', '+0000')}`, '', ...text.split('\n').map((l) => l.replace(/^\./, '..')), '.']) say(line);
     await answer(250);
     say('QUIT');
     await answer(221);
