@@ -51,8 +51,15 @@ func TestDesk_WritePost(t *testing.T) {
 	if page := b.Set("kurz", "Zweite").Submit(); page.Status != http.StatusConflict || page.Form("form[action="+edit.Path+"]").Get("kurz") != "Zweite" {
 		t.Errorf("a lost race: %d", page.Status)
 	}
-	// A session that has ended loses no text.
-	late := desk.Get(edit.Path).Form("form[action="+edit.Path+"]").Set("text", "Lange geschrieben")
+	// A browser that was closed, or signed out in another tab, loses no text.
+	closed := s.staff("e.redaktion")
+	late := closed.Get("/amt/redaktion/beitraege/neu").Form("").Set("text", "Ohne Cookie")
+	closed.CloseBrowser()
+	if page := late.Submit(); page.Status != http.StatusForbidden || page.Text("#text") != "Ohne Cookie" {
+		t.Errorf("without a cookie: %d, %q", page.Status, page.Text("#text"))
+	}
+	// Nor does a session that has ended.
+	late = desk.Get(edit.Path).Form("form[action="+edit.Path+"]").Set("text", "Lange geschrieben")
 	s.advance(9 * time.Hour)
 	if page := late.Submit(); page.Status != http.StatusForbidden || page.Text("#text") != "Lange geschrieben" {
 		t.Errorf("after the session: %d, %q", page.Status, page.Text("#text"))

@@ -26,12 +26,13 @@ func (s *Service) deskRoutes(all *web.Router) {
 	proof := all.For(s.Accounts.StaffRule(account.Editor, account.DPO, account.Admin).Of(module))
 	ask := all.For(s.Accounts.StaffRule(account.Editor, account.DPO).Of(module))
 	staff := s.Accounts.Staff
+	texts := []account.Typed{{Name: "titel", Label: "blog.edit.name"}, {Name: "text", Label: "blog.edit.text", Rows: 14}}
 	const one = deskPath + "/beitraege/{id}"
 	rt.Handle("GET "+deskPath+"/beitraege", staff(s.getPosts))
 	rt.Handle("GET "+deskPath+"/beitraege/neu", staff(s.getNew))
-	typed.Handle("POST "+deskPath+"/beitraege/neu", s.keepTyped(s.postNew))
+	typed.Handle("POST "+deskPath+"/beitraege/neu", s.Accounts.StaffForm(s.postNew, texts...))
 	rt.Handle("GET "+one, staff(s.getEdit))
-	typed.Handle("POST "+one, s.keepTyped(s.postEdit))
+	typed.Handle("POST "+one, s.Accounts.StaffForm(s.postEdit, texts...))
 	rt.Handle("POST "+one+"/stand", staff(s.postState))
 	rt.Handle("GET "+one+"/vorschau", staff(s.getPreview))
 	rt.Handle("POST "+one+"/bild", staff(s.postPicture), web.BodyLimit(maxPictureBytes+1<<20))
@@ -69,32 +70,6 @@ func said(r *http.Request) string {
 	}
 	session.Delete(saidKey)
 	return i18n.T(r.Context(), "blog.said."+string(raw))
-}
-
-// keepTyped guards a form whose text must not be lost when the session has ended
-// meanwhile: nothing is done, and the page shows the text again.
-func (s *Service) keepTyped(h account.StaffHandler) web.Handler {
-	guarded := s.Accounts.Staff(h)
-	return func(w http.ResponseWriter, r *http.Request) error {
-		_, err := s.Accounts.Actor(r)
-		kind := fault.KindOf(err)
-		if err == nil || kind != fault.Denied && kind != fault.Unavailable {
-			return guarded(w, r)
-		}
-		if web.SessionState(r) == web.None {
-			return web.RefuseSession(w, r)
-		}
-		v, status := lostView{}, http.StatusForbidden
-		if kind == fault.Unavailable {
-			status = http.StatusServiceUnavailable
-		}
-		if form, _ := web.Form(r); form != nil {
-			v.Title, v.Text = form.Get("titel"), form.Get("text")
-		}
-		return web.Render(w, r, status, web.View{
-			Title: i18n.T(r.Context(), "blog.desk.lost"), Body: lostPage(v), Staff: true, Narrow: true, NoIndex: true,
-		})
-	}
 }
 
 func (s *Service) renderDesk(w http.ResponseWriter, r *http.Request, status int, v web.View) error {

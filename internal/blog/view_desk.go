@@ -15,9 +15,6 @@ import (
 	"poststelle/internal/web/ui"
 )
 
-// lostView is what was typed when the session had ended.
-type lostView struct{ Title, Text string }
-
 // deskView is the landing page of the desk.
 type deskView struct {
 	Blog            bool

@@ -17,14 +17,17 @@ import (
 // deskPath is where editors work on the newsletter.
 const deskPath = "/amt/redaktion/newsletter"
 
-func (s *Service) deskRoutes(rt *web.Group) {
+func (s *Service) deskRoutes(all *web.Router) {
+	rt := all.For(s.Accounts.StaffRule(account.Editor, account.Admin).Of(module))
+	typed := all.For(s.Accounts.StaffFormRule(account.Editor, account.Admin).Of(module))
+	texts := []account.Typed{{Name: "subject", Label: "newsletter.edit.subject"}, {Name: "body", Label: "newsletter.edit.body", Rows: 18}}
 	rt.Handle("GET "+deskPath, s.editors(s.getDesk))
 	rt.Handle("GET "+deskPath+"/neu", s.editors(s.getNew))
-	rt.Handle("POST "+deskPath+"/neu", s.editors(s.postNew))
+	typed.Handle("POST "+deskPath+"/neu", s.Accounts.StaffForm(s.onDesk(s.postNew), texts...))
 	rt.Handle("GET "+deskPath+"/einstellungen", s.editors(s.getSettings))
 	rt.Handle("POST "+deskPath+"/einstellungen", s.editors(s.postSettings))
 	rt.Handle("GET "+deskPath+"/{id}", s.editors(s.getIssue))
-	rt.Handle("POST "+deskPath+"/{id}", s.editors(s.postIssue))
+	typed.Handle("POST "+deskPath+"/{id}", s.Accounts.StaffForm(s.onDesk(s.postIssue), texts...))
 	rt.Handle("GET "+deskPath+"/{id}/vorschau", s.editors(s.getPreview))
 	rt.Handle("POST "+deskPath+"/{id}/probe", s.editors(s.postTrial))
 	rt.Handle("GET "+deskPath+"/{id}/senden", s.editors(s.getSend))
@@ -38,14 +41,17 @@ type deskHandler func(w http.ResponseWriter, r *http.Request, who account.Actor,
 
 // editors hands on who is acting; the rule of the routes has let through editors
 // and administrators alone.
-func (s *Service) editors(h deskHandler) web.Handler {
-	return s.Accounts.Staff(func(w http.ResponseWriter, r *http.Request, who account.Actor) error {
+func (s *Service) editors(h deskHandler) web.Handler { return s.Accounts.Staff(s.onDesk(h)) }
+
+// onDesk adds the tenant of the host.
+func (s *Service) onDesk(h deskHandler) account.StaffHandler {
+	return func(w http.ResponseWriter, r *http.Request, who account.Actor) error {
 		t, err := s.tenantOf(r)
 		if err != nil {
 			return err
 		}
 		return h(w, r, who, t)
-	})
+	}
 }
 
 func showDesk(w http.ResponseWriter, r *http.Request, status int, v web.View) error {

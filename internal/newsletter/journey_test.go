@@ -95,3 +95,27 @@ func TestJourney(t *testing.T) {
 	c.Get("/newsletter/bestaetigen/" + word).Form("form[action=/newsletter/bestaetigen/" + word + "]").Submit().Want(410)
 	w.advance(time.Minute)
 }
+
+// A text that was typed into the editor is shown again when the session has ended
+// meanwhile, or the browser was closed; nothing is saved.
+func TestEditor_SessionEnds(t *testing.T) {
+	const form = "form[action=/amt/redaktion/newsletter/neu]"
+	w := newWorld(t)
+	ed := w.editor(town, account.Editor)
+	for name, end := range map[string]func(){
+		"browser closed": ed.CloseBrowser,
+		"time is over":   func() { w.advance(9 * time.Hour) },
+	} {
+		ed.CloseBrowser()
+		w.signIn(ed, "editor.person")
+		typed := ed.Get("/amt/redaktion/newsletter/neu").Want(200).Form(form).Set("subject", "Brücke").Set("body", "Lange geschrieben")
+		end()
+		page := typed.Submit().Want(403)
+		if page.Attr("#subject", "value") != "Brücke" || page.Text("#body") != "Lange geschrieben" {
+			t.Errorf("%s: the page shows %q", name, page.Text("main"))
+		}
+	}
+	if n := w.count("select count(*) from newsletter_issues"); n != 0 {
+		t.Errorf("%d issues are stored", n)
+	}
+}
