@@ -141,7 +141,8 @@ func New(c Config) *Accounts {
 }
 
 // NewStaff is what is needed to add a member of staff. Mail may be empty: then
-// no notice can be sent. SecondFactor is true outside the demonstration.
+// no notice can be sent. SecondFactor is true outside the demonstration. With
+// Start the password is good for seven days, and only to choose another one.
 type NewStaff struct {
 	Tenant       tenant.ID
 	Login        string
@@ -152,6 +153,7 @@ type NewStaff struct {
 	Mailboxes    []tenant.MailboxID
 	SecondFactor bool
 	Notices      bool
+	Start        bool
 }
 
 // Staff is a member of staff as lists show it.

@@ -62,9 +62,13 @@ func (c Console) Disable(ctx context.Context, of tenant.ID, person string) error
 	return c.accounts.disable(ctx, c.by(), of, person)
 }
 
-// SetPassword gives a person a new password and ends their sessions.
+// SetPassword gives a person a start password, which is good for seven days and
+// only to choose another one, and ends their sessions.
 func (c Console) SetPassword(ctx context.Context, of tenant.ID, person, password string) error {
 	err := c.accounts.Vault.SetPassword(ctx, c.token, string(of), person, password)
+	if err == nil {
+		err = c.accounts.begins(ctx, of, person)
+	}
 	if err == nil {
 		err = c.accounts.record(ctx, c.by(), of, "staff.password", person, nil)
 	}

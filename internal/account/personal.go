@@ -126,7 +126,7 @@ func (a *Accounts) postNewPerson(w http.ResponseWriter, r *http.Request, who Act
 	}
 	n := NewStaff{
 		Tenant: who.Tenant, Login: strings.TrimSpace(form.Get("kennung")), Name: strings.TrimSpace(form.Get("name")), Mail: strings.TrimSpace(form.Get("email")),
-		Role: Role(form.Get("rolle")), Password: startPassword(), SecondFactor: true,
+		Role: Role(form.Get("rolle")), Password: startPassword(), SecondFactor: true, Start: true,
 	}
 	if slices.Contains(Readers(), n.Role) {
 		for _, m := range form.All("postfach") {
@@ -164,12 +164,7 @@ func (a *Accounts) hire(ctx context.Context, who Actor, n NewStaff) (vault.Enrol
 			return vault.Enrolment{}, fault.NotFound
 		}
 	}
-	person := rand.Text()
-	e, err := a.addStaff(ctx, who.by(), n, person)
-	if err != nil {
-		return vault.Enrolment{}, err
-	}
-	return e, a.begins(ctx, who.Tenant, person)
+	return a.addStaff(ctx, who.by(), n, rand.Text())
 }
 
 // begins notes that a person has a start password.

@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -161,7 +162,9 @@ func TestConsole_Repairs(t *testing.T) {
 		t.Errorf("the session goes on after a new password: %s", p.Path)
 	}
 	signIn(b, "thoma", vaulttest.Password("thoma"), "").Want(422)
-	signIn(b, "thoma", "ein neues Kennwort", "").Want(200)
+	if p := signIn(b, "thoma", "ein neues Kennwort", "").Want(200); p.Path != "/amt/einstellungen/passwort" {
+		t.Errorf("a password from the console leads to %s", p.Path)
+	}
 	renewed, err := o.staff().RenewSecondFactor(t.Context(), "musterstadt", e.Person)
 	o.must(err)
 	b = o.browser()
@@ -170,4 +173,34 @@ func TestConsole_Repairs(t *testing.T) {
 	if _, err := o.staff().RenewSecondFactor(t.Context(), "musterstadt", "nobody"); !errors.Is(err, fault.NotFound) {
 		t.Errorf("RenewSecondFactor(nobody) = %v", err)
 	}
+}
+
+// TestConsole_StartPassword: passwords that the console gives end after seven days, and open only the page that replaces them (ASVS
+// 6.4.1).
+func TestConsole_StartPassword(t *testing.T) {
+	o := newOffice(t, false)
+	e, err := o.staff().AddStaff(t.Context(), account.NewStaff{
+		Tenant: "musterstadt", Login: "neu", Name: "Nora Neu", Password: "vier graue Reiher", Role: account.Clerk, Start: true,
+	})
+	o.must(err)
+	b := o.browser()
+	if p := signIn(b, "neu", "vier graue Reiher", "").Want(200); p.Path != "/amt/einstellungen/passwort" {
+		t.Fatalf("the first sign-in leads to %s", p.Path)
+	}
+	if p := b.Get("/amt/eingang"); p.Path != "/amt/einstellungen/passwort" {
+		t.Errorf("with a start password one gets to %s", p.Path)
+	}
+	o.advance(7*24*time.Hour + time.Minute)
+	if p := signIn(o.browser(), "neu", "vier graue Reiher", "").Want(http.StatusUnprocessableEntity); !p.Contains("abgelaufen") {
+		t.Error("the first password of the console is taken after a week")
+	}
+	o.must(o.staff().SetPassword(t.Context(), "musterstadt", e.Person, "fuenf weisse Schwaene"))
+	p := signIn(b, "neu", "fuenf weisse Schwaene", "").Want(200)
+	if p = p.Form("").Set("password", "sechs schwarze Raben").Submit().Want(200); p.Path != "/amt/einstellungen?getan=passwort" {
+		t.Errorf("after the own password at %s", p.Path)
+	}
+	o.must(o.staff().SetPassword(t.Context(), "musterstadt", e.Person, "sieben braune Meisen"))
+	o.advance(7*24*time.Hour + time.Minute)
+	signIn(o.browser(), "neu", "sieben braune Meisen", "").Want(http.StatusUnprocessableEntity)
+	signIn(o.browser(), "neu", "sechs schwarze Raben", "").Want(http.StatusUnprocessableEntity)
 }

@@ -25,6 +25,14 @@ func selectKnown(ctx context.Context, tx *db.Tx, of tenant.ID, person string) (k
 	return k, err
 }
 
+// startUntil is until when the password of a new person is good, 0 for ever.
+func startUntil(n NewStaff, now time.Time) int64 {
+	if !n.Start {
+		return 0
+	}
+	return db.Millis(now.Add(startFor))
+}
+
 // updateStart sets until when a start password is good; the zero time says that
 // the person has one of their own.
 func updateStart(ctx context.Context, tx *db.Tx, of tenant.ID, person string, until time.Time) error {

@@ -24,8 +24,8 @@ func Migrations() db.Migrations {
 func insertStaff(ctx context.Context, tx *db.Tx, n NewStaff, person string) error {
 	_, err := tx.Exec(ctx, `
 insert into account_staff (tenant_id, id, name, role, created_at, disabled_at, start_until)
-values ($1, $2, $3, $4, $5, 0, 0)`,
-		string(n.Tenant), person, n.Name, string(n.Role), db.Millis(tx.Now))
+values ($1, $2, $3, $4, $5, 0, $6)`,
+		string(n.Tenant), person, n.Name, string(n.Role), db.Millis(tx.Now), startUntil(n, tx.Now))
 	return err
 }
 

@@ -45,7 +45,7 @@ type staffPassword struct {
 	dataFlags
 	Tenant   string `required:"" help:"The tenant's short name."`
 	Login    string `arg:"" help:"Name the person signs in with."`
-	Password string `help:"New password; one is made and printed otherwise." env:"POSTSTELLE_PASSWORD"`
+	Password string `help:"Start password, good for seven days and until the person chooses another one; one is made and printed otherwise." env:"POSTSTELLE_PASSWORD"`
 }
 
 // Help shows examples below the flags.
@@ -70,6 +70,7 @@ func (c *staffPassword) open(ctx context.Context, a *App, s Streams) error {
 	if c.Password == "" {
 		fmt.Fprintf(w, "password\t%s\n", password)
 	}
+	fmt.Fprintf(w, "good for\t%s\n", startWords)
 	return w.Flush()
 }
 

@@ -29,7 +29,7 @@ type staffAdd struct {
 	Mailbox  []string `help:"Mailboxes the person works in."`
 	Mail     string   `help:"Address for notices without content."`
 	Notices  bool     `help:"Send a notice for each new letter; the person can change it."`
-	Password string   `help:"First password; one is made and printed otherwise." env:"POSTSTELLE_PASSWORD"`
+	Password string   `help:"Start password, good for seven days and until the person chooses another one; one is made and printed otherwise." env:"POSTSTELLE_PASSWORD"`
 }
 
 // Help shows examples below the flags.
@@ -44,7 +44,7 @@ func (c *staffAdd) open(ctx context.Context, a *App, s Streams) error {
 	}
 	n := account.NewStaff{
 		Tenant: tenant.ID(c.Tenant), Login: c.Login, Name: c.Name, Password: password, Role: account.Role(c.Role), Mail: c.Mail,
-		SecondFactor: true, Notices: c.Notices,
+		SecondFactor: true, Notices: c.Notices, Start: true,
 	}
 	for _, m := range c.Mailbox {
 		id, err := a.box(c.Tenant, m)
@@ -65,6 +65,9 @@ func (c *staffAdd) open(ctx context.Context, a *App, s Streams) error {
 	if c.Password == "" {
 		fmt.Fprintf(w, "password\t%s\n", password)
 	}
+	if n.Start {
+		fmt.Fprintf(w, "good for\t%s\n", startWords)
+	}
 	fmt.Fprintf(w, "second factor\t%s\nset-up address\t%s\n", e.TOTPSecret, e.TOTPURL)
 	fmt.Fprintln(w, "\nThe second factor is shown only now. Enter it into an authenticator app.")
 	if err := c.waiting(ctx, a, w, n.Mailboxes, e.Person); err != nil {
@@ -72,6 +75,9 @@ func (c *staffAdd) open(ctx context.Context, a *App, s Streams) error {
 	}
 	return w.Flush()
 }
+
+// startWords say how long a password of the console is good; account.NewStaff has the rule.
+const startWords = "seven days; the first sign-in asks for another one"
 
 // waiting names the mailboxes that the person may not read yet: where two could confirm a membership, the console only proposes it.
 func (c *staffAdd) waiting(ctx context.Context, a *App, w io.Writer, boxes []tenant.MailboxID, person string) error {
