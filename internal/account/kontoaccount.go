@@ -205,7 +205,11 @@ func (a *Accounts) postPassword(w http.ResponseWriter, r *http.Request, who Citi
 	if err != nil {
 		return err
 	}
-	err = a.Vault.SetAccountPassword(r.Context(), who.Grant, form.Get("password"))
+	t, err := a.tenantOf(r)
+	if err != nil {
+		return err
+	}
+	err = a.Vault.SetAccountPassword(r.Context(), who.Grant, string(t.ID), form.Get("password"))
 	if p := fault.FieldsOf(err); len(p) > 0 {
 		return a.showPassword(w, r, who, http.StatusUnprocessableEntity, p)
 	}

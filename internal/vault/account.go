@@ -41,7 +41,7 @@ type AccountService interface {
 	SignInAccount(ctx context.Context, p AccountProof) (Grant, error)
 	FinishSignIn(ctx context.Context, token, otp string) (Grant, error)
 	Account(ctx context.Context, token string) (AccountInfo, error)
-	SetAccountPassword(ctx context.Context, token, password string) error
+	SetAccountPassword(ctx context.Context, token, tenant, password string) error
 	OfferSecondFactor(ctx context.Context, token string) (Enrolment, error)
 	TakeSecondFactor(ctx context.Context, token, otp string) error
 	DropSecondFactor(ctx context.Context, token string) error

@@ -201,7 +201,7 @@ func TestAudit_NoCitizen(t *testing.T) {
 	got(w.AccountOpen(t.Context(), g.Token, town, l.box.Thread, []string{l.box.Message}))(t)
 	must(t, w.LetGo(t.Context(), g.Token, town, l.box.Thread))
 	got(w.AccountMail(t.Context(), w.service(vault.ServiceNotifier), []string{g.Person}))(t)
-	must(t, w.SetAccountPassword(t.Context(), g.Token, fresh))
+	must(t, w.SetAccountPassword(t.Context(), g.Token, town, fresh))
 	must(t, w.DeleteAccount(t.Context(), g.Token))
 	for action, want := range map[string]int{
 		"account.new": 1, "account.open": 1, "account.letgo": 1, "account.change": 1, "account.delete": 1, "account.mail": 2,

@@ -49,7 +49,7 @@ func TestRegister_Passkey(t *testing.T) {
 	if again.Person != g.Person || again.Realm != vault.RealmAll || again.NeedsCode {
 		t.Errorf("SignInPasskey() = %+v", again)
 	}
-	must(t, w.SetAccountPassword(t.Context(), again.Token, secret)) // a first password
+	must(t, w.SetAccountPassword(t.Context(), again.Token, town, secret)) // a first password
 	got(w.signInCitizen(anna, secret))(t)
 
 	must(t, w.DeleteAccount(t.Context(), again.Token))

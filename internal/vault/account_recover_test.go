@@ -46,7 +46,11 @@ func TestRecover(t *testing.T) {
 	l := w.accountLetter(g)
 	w.enrolCitizen(g)
 	link := w.wantMail(w.recover(anna), "new", vault.MailRecover, anna).Token
-	_, _, err := w.RecoverSet(t.Context(), vault.RealmAll, link, "kurz")
+	_, _, err := w.RecoverSet(t.Context(), vault.RealmAll, link, "2026-Musterstadt-1") // the authority's name
+	if f := fault.FieldsOf(err); len(f) != 1 || f[0].Key != "vault.password.context" {
+		t.Errorf("RecoverSet() = %v, want the field password", err)
+	}
+	_, _, err = w.RecoverSet(t.Context(), vault.RealmAll, link, "kurz")
 	if f := fault.FieldsOf(err); len(f) != 1 || f[0].Name != "password" {
 		t.Errorf("RecoverSet() = %v, want the field password", err)
 	}
@@ -173,7 +177,7 @@ func TestRecover_Stopped(t *testing.T) {
 			must(w.t, w.CancelRecovery(w.t.Context(), g.Token))
 		},
 		"new password": func(w *world, g vault.Grant, _ string) {
-			must(w.t, w.SetAccountPassword(w.t.Context(), g.Token, "Wacholder im Moor 3"))
+			must(w.t, w.SetAccountPassword(w.t.Context(), g.Token, town, "Wacholder im Moor 3"))
 		},
 		"new address": func(w *world, g vault.Grant, _ string) {
 			request := got(w.ChangeMail(w.t.Context(), g.Token, town, "neu@post.example", "de"))(w.t)

@@ -209,11 +209,11 @@ func TestSetAccountPassword(t *testing.T) {
 	w := newWorld(t)
 	g := w.citizen(anna)
 	second := got(w.signInCitizen(anna, vaulttest.Password(anna)))(t)
-	err := w.SetAccountPassword(t.Context(), g.Token, "kurz")
+	err := w.SetAccountPassword(t.Context(), g.Token, town, "kurz")
 	if f := fault.FieldsOf(err); len(f) != 1 || f[0].Name != "password" {
 		t.Errorf("SetAccountPassword() = %v", err)
 	}
-	must(t, w.SetAccountPassword(t.Context(), g.Token, fresh))
+	must(t, w.SetAccountPassword(t.Context(), g.Token, town, fresh))
 	got(w.Check(t.Context(), g.Token))(t)
 	_, err = w.Check(t.Context(), second.Token)
 	wantErr(t, err, fault.Denied)
@@ -227,7 +227,7 @@ func TestProved(t *testing.T) {
 	w := newWorld(t)
 	g := w.citizen(anna)
 	steps := map[string]func() error{
-		"SetAccountPassword": func() error { return w.SetAccountPassword(t.Context(), g.Token, fresh) },
+		"SetAccountPassword": func() error { return w.SetAccountPassword(t.Context(), g.Token, town, fresh) },
 		"OfferSecondFactor":  func() error { _, err := w.OfferSecondFactor(t.Context(), g.Token); return err },
 		"DropSecondFactor":   func() error { return w.DropSecondFactor(t.Context(), g.Token) },
 		"ChangeMail": func() error {

@@ -52,7 +52,7 @@ func (v *Vault) RecoverSet(ctx context.Context, realm, link, password string) (r
 	if err != nil {
 		return ready, "", err
 	}
-	phc, err := v.accountPHC(ctx, password, string(mail))
+	phc, err := v.accountPHC(ctx, password, r.tenant, string(mail))
 	if err != nil {
 		return ready, "", fmt.Errorf("vault: recover set: %w", err)
 	}

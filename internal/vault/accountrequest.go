@@ -135,7 +135,7 @@ func (v *Vault) Register(ctx context.Context, r Registration) (request string, e
 		bad = append(bad, f)
 	}
 	if r.Passkey == nil || r.Password != "" {
-		if f, wrong := badPassword(r.Password, r.Mail); wrong {
+		if f, wrong := badPassword(r.Password, r.Tenant, r.Mail); wrong {
 			bad = append(bad, f)
 		}
 	}

@@ -237,8 +237,9 @@ func (v *Vault) pending(ctx context.Context, tx *db.Tx, account string, out *Acc
 }
 
 // SetAccountPassword replaces the password, or sets the first one, and ends the other sessions. A recovery that waits and a new
-// address that is not confirmed yet end too: whoever began them may have known the old password only. It demands a fresh proof.
-func (v *Vault) SetAccountPassword(ctx context.Context, token, password string) error {
+// address that is not confirmed yet end too: whoever began them may have known the old password only. It demands a fresh proof. tenant
+// is the one on whose host the person is: its name is no password.
+func (v *Vault) SetAccountPassword(ctx context.Context, token, tenant, password string) error {
 	g, err := v.provedAccount(token)
 	if err != nil {
 		return fmt.Errorf("vault: set account password: %w", err)
@@ -247,7 +248,7 @@ func (v *Vault) SetAccountPassword(ctx context.Context, token, password string) 
 	if err != nil {
 		return err
 	}
-	phc, err := v.accountPHC(ctx, password, info.Mail)
+	phc, err := v.accountPHC(ctx, password, tenant, info.Mail)
 	if err != nil {
 		return fmt.Errorf("vault: set account password: %w", err)
 	}
@@ -268,8 +269,8 @@ func (v *Vault) auditChange(ctx context.Context, tx *db.Tx, realm, what string) 
 }
 
 // accountPHC checks a new password of a citizen and hashes it. The field is "password".
-func (v *Vault) accountPHC(ctx context.Context, password, mail string) ([]byte, error) {
-	if f, bad := badPassword(password, mail); bad {
+func (v *Vault) accountPHC(ctx context.Context, password, tenant, mail string) ([]byte, error) {
+	if f, bad := badPassword(password, tenant, mail); bad {
 		return nil, fault.Fields(f)
 	}
 	return v.newPassword(ctx, password, "")

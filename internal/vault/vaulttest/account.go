@@ -113,11 +113,11 @@ func (s *Switch) Account(ctx context.Context, token string) (vault.AccountInfo, 
 }
 
 // SetAccountPassword is that of the wrapped service.
-func (s *Switch) SetAccountPassword(ctx context.Context, token, password string) error {
+func (s *Switch) SetAccountPassword(ctx context.Context, token, tenant, password string) error {
 	if err := s.err(); err != nil {
 		return err
 	}
-	return s.inner.SetAccountPassword(ctx, token, password)
+	return s.inner.SetAccountPassword(ctx, token, tenant, password)
 }
 
 // OfferSecondFactor is that of the wrapped service.
