@@ -99,6 +99,12 @@ func TestPersonal_Refused(t *testing.T) {
 			t.Errorf("%s: %s", name, p.Text("main"))
 		}
 	}
+	if p := admin.Get(path + clerk).Want(200); !p.Contains("keine Passkeys") && !p.Contains("0 Passkeys") {
+		t.Errorf("how many passkeys somebody has is not said: %s", p.Text("main"))
+	}
+	if p := admin.Get("/amt/personal/neu").Want(200); !p.Contains("kann Ihre Vorschläge nicht bestätigen") {
+		t.Error("that a second administrator comes from the console is not said")
+	}
 	if p := admin.Get("/amt/personal").Want(200); p.Count("tbody tr") != 2 {
 		t.Errorf("%d people", p.Count("tbody tr"))
 	}

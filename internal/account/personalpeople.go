@@ -19,6 +19,7 @@ type personRow struct {
 	Role            Role
 	Active          bool
 	SecondFactor    bool
+	Passkeys        int
 	Boxes           []boxRow
 	Own             bool // it is the person who looks
 }
@@ -64,6 +65,7 @@ func (a *Accounts) people(ctx context.Context, who Actor) (people, error) {
 	for _, s := range list {
 		row := personRow{
 			ID: s.ID, Name: names[s.ID], Login: s.Login, Role: Role(s.Role), Active: s.Active, SecondFactor: s.SecondFactor, Own: s.ID == who.Person,
+			Passkeys: s.Passkeys,
 		}
 		if row.Name == "" {
 			row.Name = s.Login

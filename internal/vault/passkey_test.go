@@ -67,6 +67,11 @@ func TestPasskey_Staff(t *testing.T) {
 	if len(list) != 1 || list[0].Name != "Telefon" || list[0].Host != townHost || !list[0].Used.IsZero() {
 		t.Errorf("Passkeys() = %+v", list)
 	}
+	for _, p := range got(w.Staff(t.Context(), w.admin.Token, town))(t) {
+		if own := p.ID == w.bau.Person; own != (p.Passkeys == 1) || !own && p.Passkeys != 0 {
+			t.Errorf("%s has %d passkeys in the list of staff", p.Login, p.Passkeys)
+		}
+	}
 	for range 2 {
 		w.clock.add(time.Minute)
 		a := d.get(w.ask(offer), townOrigin, lie{})

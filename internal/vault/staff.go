@@ -53,6 +53,7 @@ type Person struct {
 	ID, Login, Role      string
 	Active, SecondFactor bool
 	Mailboxes            []string // confirmed memberships, sorted
+	Passkeys             int      // how many they have, on all hosts
 }
 
 // Member is a membership in a mailbox.
@@ -452,6 +453,7 @@ func (v *Vault) Staff(ctx context.Context, token, tenant string) ([]Person, erro
 	}
 	var rows []staffRow
 	var members map[string][]string
+	var keys map[string]int
 	err = v.view(ctx, "staff", func(tx *db.Tx) error {
 		if err := stillActive(ctx, tx, g); err != nil {
 			return err
@@ -460,7 +462,10 @@ func (v *Vault) Staff(ctx context.Context, token, tenant string) ([]Person, erro
 		if rows, err = selectStaff(ctx, tx, tenant); err != nil {
 			return err
 		}
-		members, err = selectAllMembers(ctx, tx, tenant)
+		if members, err = selectAllMembers(ctx, tx, tenant); err != nil {
+			return err
+		}
+		keys, err = countPasskeys(ctx, tx, tenant)
 		return err
 	})
 	if err != nil {
@@ -472,7 +477,8 @@ func (v *Vault) Staff(ctx context.Context, token, tenant string) ([]Person, erro
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Person{ID: r.id, Login: string(login), Role: r.role, Active: r.active, SecondFactor: r.secondFactor, Mailboxes: members[r.id]})
+		out = append(out, Person{ID: r.id, Login: string(login), Role: r.role, Active: r.active, SecondFactor: r.secondFactor, Mailboxes: members[r.id],
+			Passkeys: keys[r.id]})
 	}
 	slices.SortFunc(out, func(a, b Person) int { return strings.Compare(foldLogin(a.Login), foldLogin(b.Login)) })
 	return out, nil

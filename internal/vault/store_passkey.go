@@ -48,6 +48,23 @@ func dropPasskeys(ctx context.Context, tx *db.Tx, owner string) error {
 	return err
 }
 
+// countPasskeys is how many passkeys the staff of a tenant have; who has none is left out.
+func countPasskeys(ctx context.Context, tx *db.Tx, tenant string) (map[string]int, error) {
+	out := map[string]int{}
+	_, err := db.Collect(ctx, tx, func(s db.Scanner) (struct{}, error) {
+		var person string
+		var n int
+		err := s.Scan(&person, &n)
+		out[person] = n
+		return struct{}{}, err
+	}, `
+		select s.id, count(*) from vault_staff s
+		join vault_passkeys k on k.owner = 'staff:' || s.tenant || ':' || s.id
+		where s.tenant = $1
+		group by s.id`, tenant)
+	return out, err
+}
+
 // waysIn is how an account can be entered.
 type waysIn struct {
 	password bool
