@@ -67,7 +67,7 @@ func (a *Accounts) citizenRoutes(rt *web.Router) {
 	own.Handle("POST /konto/passkeys", a.fresh(selfHandler(a.postPasskeys).citizen()))
 	all.Handle("POST /konto/passkeys/angebot", a.postPasskeyOffer)
 	own.Handle("GET /konto/sitzungen", a.citizens(selfHandler(a.getSessions).citizen()))
-	own.Handle("POST /konto/sitzungen", a.citizens(selfHandler(a.postSessions).citizen()))
+	own.Handle("POST /konto/sitzungen", a.fresh(selfHandler(a.postSessions).citizen()))
 	own.Handle("GET /konto/hinweise", a.citizens(a.getNotices))
 	own.Handle("POST /konto/hinweise", a.citizens(a.postNotices))
 	own.Handle("GET /konto/loeschen", a.fresh(a.getDelete))

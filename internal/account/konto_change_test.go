@@ -216,11 +216,20 @@ func TestSessions(t *testing.T) {
 	if len(ids) != 2 {
 		t.Fatalf("%d sessions to end, want 2", len(ids))
 	}
+	other := ""
 	for _, attr := range ids[1].Attr {
 		if attr.Key == "value" {
-			a.PostForm("/konto/sitzungen", "sitzung", attr.Val).Want(200)
+			other = attr.Val
 		}
 	}
+	o.advance(10 * time.Minute)
+	if page := a.PostForm("/konto/sitzungen", "sitzung", other).Want(200); !strings.HasPrefix(page.Path, "/konto/nachweis") || b.Get("/postfach").Path != "/postfach" {
+		t.Errorf("a session is ended with an old proof: %s", page.Path)
+	}
+	if page := a.Get("/konto/nachweis?weiter=%2Fkonto%2Fsitzungen").Form("").Set("password", secret).Submit().Want(200); page.Path != "/konto/sitzungen" {
+		t.Errorf("after the proof at %s", page.Path)
+	}
+	a.PostForm("/konto/sitzungen", "sitzung", other).Want(200)
 	if page := b.Get("/postfach"); page.Path == "/postfach" {
 		t.Error("the ended session lives on")
 	}

@@ -211,8 +211,8 @@ func (a *Accounts) getSessions(w http.ResponseWriter, r *http.Request, who self)
 	return showOwn(w, r, who.at, http.StatusOK, web.View{Title: i18n.T(r.Context(), "account.konto.sessions.title"), Body: sessionsPage(v)})
 }
 
-// postSessions ends one session of the person, or all others. To end more is no
-// risk, so it asks for no fresh proof.
+// postSessions ends one session of the person, or all others. Behind a fresh
+// proof: whoever has an open screen shall not sign its owner out elsewhere.
 func (a *Accounts) postSessions(w http.ResponseWriter, r *http.Request, who self) error {
 	form, err := formOf(r)
 	if err != nil {

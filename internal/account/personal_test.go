@@ -75,6 +75,9 @@ func TestPersonal_PasswordNeedsProof(t *testing.T) {
 	if q := b.PostForm("/amt/einstellungen/passwort", "password", "drei gruene Kraniche"); !strings.HasPrefix(q.Path, "/amt/einstellungen/nachweis") {
 		t.Errorf("posted past the page: %s", q.Path)
 	}
+	if q := b.PostForm("/amt/einstellungen/sitzungen", "alle", "1"); !strings.HasPrefix(q.Path, "/amt/einstellungen/nachweis") {
+		t.Errorf("sessions are ended with an old proof: %s", q.Path)
+	}
 	p.Form("").Set("password", "falsch").Submit().Want(http.StatusUnprocessableEntity)
 	p = p.Form("").Set("password", vaulttest.Password("thoma")).Submit().Want(200)
 	if p.Path != "/amt/einstellungen/passwort" {

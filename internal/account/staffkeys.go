@@ -34,7 +34,7 @@ func (a *Accounts) settingsRoutes(rt *web.Router) {
 	staff.Handle("GET /amt/einstellungen/passkeys", a.Staff(selfHandler(a.getPasskeys).staff()))
 	staff.Handle("POST /amt/einstellungen/passkeys", a.Staff(a.freshStaff(selfHandler(a.postPasskeys).staff())))
 	staff.Handle("GET /amt/einstellungen/sitzungen", a.Staff(selfHandler(a.getSessions).staff()))
-	staff.Handle("POST /amt/einstellungen/sitzungen", a.Staff(selfHandler(a.postSessions).staff()))
+	staff.Handle("POST /amt/einstellungen/sitzungen", a.Staff(a.freshStaff(selfHandler(a.postSessions).staff())))
 	staff.Handle("GET /amt/einstellungen/nachweis", a.Staff(selfHandler(a.getProof).staff()))
 	staff.Handle("POST /amt/einstellungen/nachweis", a.Staff(selfHandler(a.postProof).staff()))
 	reader := rt.For(a.StaffRule(Readers()...))

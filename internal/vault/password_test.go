@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"poststelle/internal/fault"
 	"poststelle/internal/vault"
@@ -113,4 +114,42 @@ func TestPassword_Rules(t *testing.T) {
 		}
 	}
 	got(w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "bau", Password: vaulttest.Password("bau")}))(t) // the old one still holds
+}
+
+// TestPassword_AsTyped: a password is compared as it was typed, all of it (ASVS 6.2.8).
+func TestPassword_AsTyped(t *testing.T) {
+	w := newWorld(t)
+	long := " Kastanie im Régen " + strings.Repeat("und Ahorn ", 12)
+	must(t, w.SetPassword(t.Context(), w.bau.Token, town, w.bau.Person, long))
+	sign := func(p string) error {
+		w.clock.add(2 * time.Minute) // past the slow-down
+		_, err := w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "bau", Password: p})
+		return err
+	}
+	for _, p := range []string{
+		strings.TrimSpace(long), strings.ToLower(long), long[:72], long[:len(long)-1], long + " ", strings.ReplaceAll(long, "é", "e\u0301"), strings.ReplaceAll(long, "  ", " "),
+	} {
+		if p != long {
+			wantErr(t, sign(p), fault.Denied)
+		}
+	}
+	must(t, sign(long))
+}
+
+// TestInstallation_Nobody: a new authority has no person at all, so there is no access that everybody knows (ASVS 6.3.2).
+func TestInstallation_Nobody(t *testing.T) {
+	w := newWorld(t)
+	before := w.count(`select count(*) from vault_staff`)
+	spec := specs()[0]
+	spec.ID = "neustadt"
+	must(t, w.CreateTenants(t.Context(), []vault.TenantSpec{spec}))
+	if n := w.count(`select count(*) from vault_staff`); n != before {
+		t.Errorf("%d people came with the authority", n-before)
+	}
+	if people := got(w.Staff(t.Context(), w.service(vault.ServiceConsole), "neustadt"))(t); len(people) != 0 {
+		t.Errorf("Staff() = %+v", people)
+	}
+	if n := w.count(`select count(*) from vault_accounts`); n != 0 {
+		t.Errorf("%d accounts", n)
+	}
 }
