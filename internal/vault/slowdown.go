@@ -15,6 +15,7 @@ const (
 	slowTTL   = 15 * time.Minute // a failure counts so long
 	slowLimit = 50_000           // entries; memory stays bounded under a flood
 	knownTTL  = 30 * 24 * time.Hour
+	spare     = 2 // failures that a known login may have at an origin that waits
 )
 
 // slowRule is how much a key may fail before it must wait.
@@ -43,12 +44,17 @@ type slowCount struct {
 // slowSignIn counts an attempt with the login and at its origin; whoever tries one password with many logins meets the second
 // count, and the right password of one of them does not clear it. Two more counts look at the login and at the scope (an authority
 // or a realm) whatever the origin, against guesses from many networks. They pass over an origin from which this login came in before:
-// its owner is not locked out while somebody else guesses. Passkeys, which nobody can guess, meet neither.
+// its owner is not locked out while somebody else guesses. For the same reason a login that came in from an origin before may try
+// spare times there although the origin has to wait: behind the one address of a town hall somebody else's failures keep nobody from
+// their work. Passkeys, which nobody can guess, meet none of these.
 func (v *Vault) slowSignIn(scope string, login []byte, origin string) (undo func(), ok bool) {
-	counts := []slowCount{{slowKey("login", login, origin), slowLogin}}
+	own, net := slowKey("login", login, origin), slowKey("origin", nil, origin)
+	counts := []slowCount{{own, slowLogin}}
+	owner := origin != "" && v.slow.familiar(login, origin)
+	pass := owner && v.slow.failed(own) < spare
 	if origin != "" {
-		counts = append(counts, slowCount{slowKey("origin", nil, origin), slowOrigin})
-		if !v.slow.familiar(login, origin) {
+		counts = append(counts, slowCount{net, slowOrigin})
+		if !owner {
 			counts = append(counts, slowCount{slowKey("account", login, ""), slowAccount}, slowCount{slowKey("scope", []byte(scope), ""), slowScope})
 		}
 	}
@@ -60,6 +66,9 @@ func (v *Vault) slowSignIn(scope string, login []byte, origin string) (undo func
 	}
 	for _, c := range counts {
 		u, ok := v.slow.attempt(c.key, c.rule)
+		if !ok && pass && c.key == net {
+			continue
+		}
 		if !ok {
 			undo()
 			return nil, false
@@ -116,6 +125,16 @@ func (s *slowdown) familiar(login []byte, origin string) bool {
 	defer s.mu.Unlock()
 	at, ok := s.known[slowKey("login", login, origin)]
 	return ok && s.now().Sub(at) <= knownTTL
+}
+
+// failed is how often a key has failed lately.
+func (s *slowdown) failed(key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.all[key]; f != nil && s.now().Sub(f.last) <= slowTTL {
+		return f.n
+	}
+	return 0
 }
 
 // today counts something that may be done so often in 24 hours; false when it may not any more.

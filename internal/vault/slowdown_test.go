@@ -68,3 +68,23 @@ func TestSignIn_ManyNetworks(t *testing.T) {
 	_, err := w.SignIn(t.Context(), vault.Proof{Tenant: other, Login: "nobody", Password: "Sommer2026!", Origin: "elsewhere"})
 	wantErr(t, err, fault.Denied)
 }
+
+// TestSignIn_OwnersNetwork: somebody in the owner's own network fails without end. The owner still comes in; whoever guesses the
+// passwords of all who work there gets two tries each.
+func TestSignIn_OwnersNetwork(t *testing.T) {
+	w := newWorld(t)
+	sign := func(login, password string) error {
+		_, err := w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: login, Password: password, Origin: "rathaus"})
+		return err
+	}
+	must(t, sign("bau", vaulttest.Password("bau")))
+	for n := range 40 {
+		_ = sign("nobody"+strconv.Itoa(n), "Sommer2026!")
+	}
+	wantErr(t, sign("nobody", "Sommer2026!"), fault.TooMany)
+	wantErr(t, sign("ord", vaulttest.Password("ord")), fault.TooMany) // never came in from there
+	must(t, sign("bau", vaulttest.Password("bau")))
+	wantErr(t, sign("bau", "Sommer2026!"), fault.Denied)
+	wantErr(t, sign("bau", "Winter2026!"), fault.Denied)
+	wantErr(t, sign("bau", "Herbst2026!"), fault.TooMany)
+}
