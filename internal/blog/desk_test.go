@@ -184,6 +184,19 @@ func TestReport_Appeal(t *testing.T) {
 	desk.Get("/amt/redaktion/meldungen").Click("Bitte noch einmal prüfen.").Want(http.StatusOK)
 }
 
+// A report outlives its comment: the desk says that it is gone, and no date.
+func TestReport_CommentDeleted(t *testing.T) {
+	s := newSite(t)
+	path, _ := s.post("Frei", unmoderated)
+	mine := s.write(s.visitor(), path, "Bald wieder weg.")
+	s.visitor().Get(path).Click("Melden").Form("").Set("grund", "hass").Set("begruendung", "Das ist Hetze.").Submit().Want(http.StatusOK)
+	s.must(s.Blog.Delete(t.Context(), "betreiber", strings.TrimPrefix(mine.Path, "/aktuelles/kommentar/")))
+	detail := s.staff("e.redaktion").Get("/amt/redaktion/meldungen").Click("Das ist Hetze.").Want(http.StatusOK)
+	if got := detail.Text(".ps-article"); !strings.Contains(got, "Dieser Kommentar wurde gelöscht.") || strings.Contains(got, "0001") {
+		t.Errorf("a deleted comment reads %q", got)
+	}
+}
+
 // TestEvidence_TwoPersonsOnly: the address is opened by two persons with a ground, shown once, and journalled (B25–B27).
 func TestEvidence_TwoPersonsOnly(t *testing.T) {
 	s := newSite(t)
