@@ -284,9 +284,18 @@ func (s *Service) mine(ctx context.Context, of tenant.ID, token string) (m mine,
 }
 
 // Delete deletes a comment for its author: the text at once, and the evidence
-// with it unless somebody has reported the comment and is not answered yet.
+// with it unless somebody has reported the comment and is not answered yet, or
+// its evidence is asked for.
 func (s *Service) Delete(ctx context.Context, of tenant.ID, token string) error {
-	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+	asked := false
+	mine, err := s.commentID(ctx, of, token)
+	if err == nil {
+		asked, err = s.Vault.EvidenceAsked(ctx, s.Website, string(of), mine)
+	}
+	if err != nil {
+		return fmt.Errorf("blog: delete comment: %w", err)
+	}
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		c, err := selectCommentByToken(ctx, tx, of, hashToken(token))
 		if err != nil {
 			return err
@@ -295,12 +304,21 @@ func (s *Service) Delete(ctx context.Context, of tenant.ID, token string) error 
 		if err != nil {
 			return err
 		}
-		return dropComment(ctx, tx, of, c, open == 0)
+		return dropComment(ctx, tx, of, c, open == 0 && !asked)
 	})
 	if err != nil {
 		return fmt.Errorf("blog: delete comment: %w", err)
 	}
 	return nil
+}
+
+func (s *Service) commentID(ctx context.Context, of tenant.ID, token string) (id string, err error) {
+	err = s.DB.View(ctx, func(tx *db.Tx) error {
+		c, err := selectCommentByToken(ctx, tx, of, hashToken(token))
+		id = c.ID
+		return err
+	})
+	return id, err
 }
 
 // dropComment deletes a comment. One with answers leaves an empty place.

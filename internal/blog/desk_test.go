@@ -241,6 +241,24 @@ func TestEvidence_TwoPersonsOnly(t *testing.T) {
 	}
 }
 
+// An author who deletes while a request waits takes the text away, not the evidence.
+func TestEvidence_AskedOutlivesComment(t *testing.T) {
+	s := newSite(t)
+	path, _ := s.post("Frei", unmoderated)
+	mine := s.write(s.visitor(), path, "Rasch gelöscht.")
+	s.hire("d.schutz", account.DPO)
+	s.staff("e.redaktion").Get("/amt/redaktion/kommentare?stand=oeffentlich").Click("Rasch gelöscht.").Click("Anfordern").Form("").
+		Set("ground", vault.EvidenceClaim).Set("reason", "Klage 3 O 12/26").Submit().Want(http.StatusOK)
+	s.must(s.Blog.Delete(t.Context(), "betreiber", strings.TrimPrefix(mine.Path, "/aktuelles/kommentar/")))
+	if n := s.count(`select count(*) from blog_comments`); n != 0 {
+		t.Errorf("%d comments are left", n)
+	}
+	page := s.staff("d.schutz").Get("/amt/redaktion/nachweise")
+	if got := page.Form("main form").Submit().Want(http.StatusOK).Text("#ip"); got != visitor {
+		t.Errorf("opened %q", got)
+	}
+}
+
 func TestSweep(t *testing.T) {
 	s := newSite(t)
 	path, _ := s.post("Frei", unmoderated)

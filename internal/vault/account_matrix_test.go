@@ -32,7 +32,7 @@ var callers = map[string]string{
 	"AddStaff": "staff", "SetPassword": "staff", "RenewSecondFactor": "staff", "DisableStaff": "staff", "Join": "staff", "Leave": "staff",
 	"Staff": "staff", "OpenLog": "staff", "SetRole": "staff", "Proposals": "staff", "Confirm": "staff", "Refuse": "staff",
 	"Substitute": "staff", "EndSubstitution": "staff", "Substitutions": "staff", "AuditRows": "staff", "Begin": "staff",
-	"AskEvidence": "staff", "EvidenceRequests": "staff", "GrantEvidence": "staff", "RefuseEvidence": "staff",
+	"AskEvidence": "staff", "EvidenceRequests": "staff", "GrantEvidence": "staff", "RefuseEvidence": "staff", "EvidenceAsked": "service",
 
 	"CancelRecovery": "account", "ChangeMail": "account", "ConfirmMail": "account 4", "Account": "account", "SetAccountPassword": "account",
 	"OfferSecondFactor": "account", "TakeSecondFactor": "account", "DropSecondFactor": "account", "SetLang": "account",

@@ -42,6 +42,9 @@ type EvidenceService interface {
 	GrantEvidence(ctx context.Context, token, tenant, request, day string, box []byte) ([]byte, error)
 	// RefuseEvidence ends a request without opening anything; whoever asked may withdraw it so.
 	RefuseEvidence(ctx context.Context, token, tenant, request string) error
+	// EvidenceAsked reports whether a request about an object waits, so that nobody deletes the evidence meanwhile. It is for the
+	// service "website" alone (fault.Denied for everybody else).
+	EvidenceAsked(ctx context.Context, token, tenant, object string) (bool, error)
 }
 
 // EvidenceRequest is a request that waits for a second person. Reason is what the first one wrote.
@@ -238,6 +241,19 @@ func (v *Vault) RefuseEvidence(ctx context.Context, token, tenant, request strin
 		}
 		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionEvidenceRefuse, object: r.Object, items: 1, purpose: r.Ground})
 	})
+}
+
+// EvidenceAsked is that of EvidenceService.
+func (v *Vault) EvidenceAsked(ctx context.Context, token, tenant, object string) (asked bool, err error) {
+	if _, err := v.service(token, ServiceWebsite); err != nil {
+		return false, fmt.Errorf("vault: evidence asked: %w", err)
+	}
+	err = v.view(ctx, "evidence asked", func(tx *db.Tx) error {
+		rows, err := selectEvidence(ctx, tx, tenant)
+		asked = slices.ContainsFunc(rows, func(r evidenceRow) bool { return r.Object == object })
+		return err
+	})
+	return asked, err
 }
 
 type evidenceRow struct {

@@ -37,3 +37,11 @@ func (s *Switch) RefuseEvidence(ctx context.Context, token, tenant, request stri
 	}
 	return s.inner.RefuseEvidence(ctx, token, tenant, request)
 }
+
+// EvidenceAsked is that of the wrapped service.
+func (s *Switch) EvidenceAsked(ctx context.Context, token, tenant, object string) (bool, error) {
+	if err := s.err(); err != nil {
+		return false, err
+	}
+	return s.inner.EvidenceAsked(ctx, token, tenant, object)
+}
