@@ -164,6 +164,11 @@ func TestMailDNS(t *testing.T) {
 	if code, out, _ := c.run(append([]string{"mail", "dns", "--relay", "relay.aachdorf.example"}, where...)...); code != 0 {
 		t.Errorf("a relay by name: %d, %q", code, out)
 	}
+	// Silence of the name service is not the lack of a record.
+	_, out, _ = c.run("mail", "dns", "--relay", "192.0.2.7", "--tenant", "aachdorf", "--domain", "aachdorf.example", "--server", "127.0.0.1:1")
+	if strings.Contains(out, "no SPF record") || strings.Count(out, "does not answer") < 4 {
+		t.Errorf("a silent name service: %q", out)
+	}
 
 	// Rotating: nothing changes before the record of the new key stands.
 	rotate := append(dkim, "--rotate")

@@ -133,7 +133,11 @@ func (w *standing) addresses() (out []net.IP) {
 }
 
 func (w *standing) spf(addresses []net.IP) {
-	records, _ := w.texts(w.s.Domain)
+	records, err := w.r.LookupTXT(w.ctx, w.s.Domain)
+	if e, ok := err.(*net.DNSError); ok && !e.IsNotFound {
+		w.say("SPF", false, "%s", unanswered(w.s.Domain, err, 0))
+		return
+	}
 	n := 0
 	for _, r := range records {
 		if policy := strings.ToLower(r); policy == "v=spf1" || strings.HasPrefix(policy, "v=spf1 ") {
