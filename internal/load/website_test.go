@@ -15,6 +15,7 @@ import (
 	"poststelle/internal/fault"
 	"poststelle/internal/load"
 	"poststelle/internal/mail"
+	"poststelle/internal/mail/mailtest"
 )
 
 // freePort is an address of this machine on which nobody listens.
@@ -59,7 +60,7 @@ func newWebsite(t *testing.T, relay string, readers int, word func(n int) string
 	page("/amt/redaktion/newsletter/I", "")
 	page("/amt/redaktion/newsletter/I/senden", `<form method="post"><input type="radio" name="wann" value="jetzt" checked><input type="radio" name="wann" value="spaeter"><button>Los</button></form>`)
 	leads("/amt/redaktion/newsletter/I/senden", "/amt/redaktion/newsletter/I", func(r *http.Request) bool {
-		return r.FormValue("wann") == "jetzt" && post(r.Context(), relay, readers, word) == nil
+		return r.FormValue("wann") == "jetzt" && post(r.Context(), t, relay, readers, word) == nil
 	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -67,21 +68,25 @@ func newWebsite(t *testing.T, relay string, readers int, word func(n int) string
 }
 
 // post sends a series to a relay.
-func post(ctx context.Context, relay string, readers int, word func(n int) string) error {
+func post(ctx context.Context, t *testing.T, relay string, readers int, word func(n int) string) error {
 	sender, err := mail.NewSMTP(mail.SMTPConfig{Addr: relay, TLS: mail.TLSNone, From: "a@b.example"})
 	if err != nil {
 		return err
 	}
 	link := "https://b.example/newsletter/abmelden/" + mail.Slot
 	series, err := mail.NewTemplate(mail.Series{
-		From: "a@b.example", Subject: "Neues", Text: "Text\n" + link + "\n", HTML: "<p>" + link, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Headers: []mail.Header{{Name: "List-Unsubscribe", Value: "<" + link + ">, <mailto:a@b.example?subject=" + mail.Slot + ">"}},
+		From: "a@b.example", Subject: "Neues", Text: "Text\n" + link + "\n", HTML: `<p>Text</p><p><a href="` + link + `">Abmelden</a></p>`, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Headers: []mail.Header{
+			{Name: "List-Id", Value: "<news.b.example>"},
+			{Name: "List-Unsubscribe", Value: "<" + link + ">, <mailto:a@b.example?subject=" + mail.Slot + ">"},
+			{Name: "List-Unsubscribe-Post", Value: "List-Unsubscribe=One-Click"},
+		},
 	})
 	if err != nil {
 		return err
 	}
 	n := 0
-	err = sender.Many(ctx, series, func(bool) (mail.Recipient, bool) {
+	err = mailtest.Wrap(t, sender).Many(ctx, series, func(bool) (mail.Recipient, bool) {
 		n++
 		return mail.Recipient{To: "leser@post.example", ID: fmt.Sprint(n), Slot: word(n)}, n <= readers
 	}, func(_ mail.Recipient, told error) { err = errors.Join(err, told) })
