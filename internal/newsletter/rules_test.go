@@ -81,6 +81,20 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// One mail to an address and day, also when the program was started anew between.
+func TestSignUp_LimitSurvivesRestart(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		w.ask(w.browser(town), anna).Want(200)
+		w.settle()
+		w.start()
+		w.advance(time.Hour)
+	}
+	if n := len(w.to(anna)); n != 1 {
+		t.Errorf("%d mails", n)
+	}
+}
+
 // The page, the status and the rows that are written are the same for an unknown,
 // a waiting and a subscribed address; to each goes at most one mail a day.
 func TestSignUp_TellsNothing(t *testing.T) {

@@ -199,6 +199,33 @@ func TestSend_WithdrawnUnderWay(t *testing.T) {
 	}
 }
 
+// Whom another process of the installation has unsubscribed meanwhile gets
+// nothing either: what was read of a batch is read again after a second.
+func TestSend_WithdrawnElsewhere(t *testing.T) {
+	r := newRelay()
+	w := newWorld(t, withRelay(r), func(w *world) { w.config = func(c *newsletter.Config) { c.Lines = 1 } })
+	w.crowd(20)
+	ed := w.editor(town, account.Editor)
+	w.release(ed, w.draft(ed, "Unterwegs", "Text"))
+	var once sync.Once
+	r.before = func(string) {
+		once.Do(func() {
+			err := w.DB.Update(context.WithoutCancel(t.Context()), func(tx *db.Tx) error {
+				_, err := tx.Exec(context.WithoutCancel(t.Context()), `delete from newsletter_subscribers where tenant_id = $1`, town)
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			w.advance(2 * time.Second)
+		})
+	}
+	w.settle()
+	if len(r.raw) != 1 {
+		t.Errorf("%d messages went out after all had unsubscribed", len(r.raw)-1)
+	}
+}
+
 // Later, never and no: each answer of the other side has its consequence.
 func TestSend_Answers(t *testing.T) {
 	r := newRelay()

@@ -161,7 +161,7 @@ func (s *Service) confirm(ctx context.Context, t *tenant.Tenant, word string) er
 	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		row, err := subscriberByID(ctx, tx, t.ID, l.ID)
-		if errors.Is(err, fault.NotFound) || err == nil && row.State == pending && tx.Now.Sub(row.Requested) >= purgeAfter {
+		if errors.Is(err, fault.NotFound) { // purged; the link itself ends when the row does
 			return errLink
 		}
 		if err != nil || row.State == active {
