@@ -104,6 +104,9 @@ func (s *Service) postSignUp(w http.ResponseWriter, r *http.Request) error {
 		v.Errors = []fault.Field{{Name: "email", Key: "newsletter.error.slow"}}
 		return s.showSignUp(w, r, http.StatusTooManyRequests, v)
 	}
+	if v.Errors = fault.FieldsOf(err); len(v.Errors) > 0 {
+		return s.showSignUp(w, r, http.StatusUnprocessableEntity, v)
+	}
 	if err != nil {
 		return err
 	}
@@ -245,6 +248,10 @@ func (s *Service) postAskLink(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Service) getManage(w http.ResponseWriter, r *http.Request) error {
+	return s.showManage(w, r, http.StatusOK, nil)
+}
+
+func (s *Service) showManage(w http.ResponseWriter, r *http.Request, status int, wrong problems) error {
 	t, err := s.tenantOf(r)
 	if err != nil {
 		return err
@@ -257,9 +264,9 @@ func (s *Service) getManage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := manageView{Action: "/newsletter/verwalten/" + r.PathValue("token"), Saved: r.URL.Query().Get("gespeichert") == "ja"}
+	v := manageView{Action: "/newsletter/verwalten/" + r.PathValue("token"), Saved: wrong == nil && r.URL.Query().Get("gespeichert") == "ja", Errors: wrong}
 	v.Topics = options(set, i18n.Lang(r.Context()), row.Categories)
-	return show(w, r, http.StatusOK, web.View{Title: i18n.T(r.Context(), "newsletter.manage.title"), Body: managePage(v)})
+	return show(w, r, status, web.View{Title: i18n.T(r.Context(), "newsletter.manage.title"), Body: managePage(v), Errors: len(wrong)})
 }
 
 func (s *Service) postManage(w http.ResponseWriter, r *http.Request) error {
@@ -278,7 +285,11 @@ func (s *Service) postManage(w http.ResponseWriter, r *http.Request) error {
 		}
 		return web.Redirect(w, r, "/newsletter/abgemeldet")
 	}
-	if err := s.change(r.Context(), t, word, form.All("thema")); err != nil {
+	err = s.change(r.Context(), t, word, form.All("thema"))
+	if wrong := fault.FieldsOf(err); len(wrong) > 0 {
+		return s.showManage(w, r, http.StatusUnprocessableEntity, wrong)
+	}
+	if err != nil {
 		return s.over(w, r, err)
 	}
 	return web.Redirect(w, r, "/newsletter/verwalten/"+word+"?gespeichert=ja")

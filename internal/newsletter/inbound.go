@@ -41,6 +41,10 @@ type Incoming struct {
 // day, so that nobody unsubscribes somebody else by a forged mail. It may be asked
 // twice about the same mail.
 func (s *Service) FromMail(ctx context.Context, of tenant.ID, m Incoming) (handled bool, reply *mail.Message, err error) {
+	if m.FailedID != "" {
+		handled, err = s.bounced(ctx, m)
+		return handled, nil, err
+	}
 	t, err := s.of(of)
 	if errors.Is(err, fault.NotFound) {
 		return false, nil, nil
@@ -51,10 +55,6 @@ func (s *Service) FromMail(ctx context.Context, of tenant.ID, m Incoming) (handl
 	k, err := s.keysOf(ctx, of)
 	if err != nil {
 		return false, nil, err
-	}
-	if m.FailedID != "" {
-		handled, err = s.bounced(ctx, t, k, m)
-		return handled, nil, err
 	}
 	subject, word := wordOf(m.Subject)
 	said := readWish(subject, m.Text)
@@ -150,10 +150,28 @@ func wordOf(subject string) (rest, word string) {
 	return subject, ""
 }
 
-// bounced takes the report that an issue did not arrive. Its Message-ID, which
-// nobody can make up, says who was to get it; the address in the report is not
-// asked.
-func (s *Service) bounced(ctx context.Context, t *tenant.Tenant, k *keys, m Incoming) (bool, error) {
+// bounced takes the report that an issue did not arrive, to whichever address it
+// came: tenants without a sender of their own share one.
+func (s *Service) bounced(ctx context.Context, m Incoming) (handled bool, err error) {
+	for _, t := range s.Directory.All() {
+		if !t.Has(tenant.Newsletter) {
+			continue
+		}
+		k, err := s.keysOf(ctx, t.ID)
+		if err != nil {
+			return false, err
+		}
+		if handled, err = s.bouncedAt(ctx, t, k, m); handled || err != nil {
+			return handled, err
+		}
+	}
+	return false, nil
+}
+
+// bouncedAt takes a report that is about an issue of the tenant. Its Message-ID,
+// which nobody can make up, says who was to get it; the address in the report is
+// not asked.
+func (s *Service) bouncedAt(ctx context.Context, t *tenant.Tenant, k *keys, m Incoming) (bool, error) {
 	word, _, _ := strings.Cut(strings.Trim(m.FailedID, "<> "), "@")
 	l, err := k.read(asMessage, word, s.DB.Now())
 	if err != nil {

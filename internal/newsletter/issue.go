@@ -96,8 +96,10 @@ func (set Settings) offered() []Category {
 	return slices.DeleteFunc(slices.Clone(set.Categories), func(c Category) bool { return !c.Active })
 }
 
-// choose returns the ids that are offered; none chosen means all of them.
-func (set Settings) choose(ids []string) []string {
+// choose returns the topics of a choice in the order of the tenant; none chosen
+// means all of them. A topic that is not offered, perhaps any more, is an error at
+// the field "thema": nobody consents to what they did not choose.
+func (set Settings) choose(ids []string) ([]string, error) {
 	var out, all []string
 	for _, c := range set.offered() {
 		all = append(all, c.ID)
@@ -105,10 +107,13 @@ func (set Settings) choose(ids []string) []string {
 			out = append(out, c.ID)
 		}
 	}
-	if len(out) == 0 {
-		return all
+	if len(ids) == 0 {
+		return all, nil
 	}
-	return out
+	if slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(all, id) }) {
+		return nil, fault.Fields(fault.Field{Name: "thema", Key: "newsletter.error.topic"})
+	}
+	return out, nil
 }
 
 // first is what a newsletter begins with.

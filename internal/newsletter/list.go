@@ -178,8 +178,8 @@ func (e *Evidence) imported(set Settings, now time.Time) (mail.Address, error) {
 	if e.Lang != "de" && e.Lang != "en" {
 		f = append(f, fault.Field{Name: "lang", Key: "newsletter.import.lang"})
 	}
-	chosen := set.choose(e.Categories)
-	if len(e.Categories) > 0 && len(chosen) != len(slices.Compact(slices.Sorted(slices.Values(e.Categories)))) {
+	chosen, err := set.choose(e.Categories)
+	if err != nil {
 		f = append(f, fault.Field{Name: "categories", Key: "newsletter.import.categories"})
 	}
 	e.Address, e.Categories, e.Way, e.Withdrawn, e.Ending = string(address), chosen, WayImport, time.Time{}, ""

@@ -95,6 +95,19 @@ func TestSignUp_LimitSurvivesRestart(t *testing.T) {
 	}
 }
 
+// A topic that is not offered, perhaps any more, is never taken for all of them.
+func TestSignUp_TopicGone(t *testing.T) {
+	w := newWorld(t)
+	c := w.browser(town)
+	page := c.PostForm("/newsletter", "email", anna, "thema", "gibtsnicht").Want(422)
+	if !page.Contains("gibt es nicht mehr") || page.Form("form[action=/newsletter]").Get("email") != anna {
+		t.Errorf("page says %q", page.Text("main"))
+	}
+	if n := w.count(`select count(*) from newsletter_subscribers`); n != 0 {
+		t.Errorf("%d are signed up", n)
+	}
+}
+
 // The page, the status and the rows that are written are the same for an unknown,
 // a waiting and a subscribed address; to each goes at most one mail a day.
 func TestSignUp_TellsNothing(t *testing.T) {

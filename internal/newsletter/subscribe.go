@@ -96,7 +96,10 @@ func (s *Service) signUp(ctx context.Context, t *tenant.Tenant, w wish) error {
 		return err
 	}
 	now, lang := s.DB.Now(), i18n.Lang(ctx)
-	chosen := set.choose(w.Categories)
+	chosen, err := set.choose(w.Categories)
+	if err != nil {
+		return err
+	}
 	fresh := subscriber{ID: newID(), Key: k.hash(w.Address), State: pending, Lang: lang, Categories: chosen, Requested: now}
 	evidence := Evidence{
 		Address: string(w.Address), Categories: chosen, Text: consent(ctx, t, set.name(lang)), Version: consentVersion, Form: w.Form, Lang: lang,
@@ -349,7 +352,10 @@ func (s *Service) change(ctx context.Context, t *tenant.Tenant, word string, cat
 	if err != nil {
 		return err
 	}
-	chosen := set.choose(categories)
+	chosen, err := set.choose(categories)
+	if err != nil {
+		return err
+	}
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		row, err := subscriberByID(ctx, tx, t.ID, row.ID)
 		if err != nil {

@@ -72,6 +72,7 @@ type manageView struct {
 	Action string
 	Topics []ui.Option
 	Saved  bool
+	Errors problems
 }
 
 type archiveView struct {
