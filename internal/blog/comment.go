@@ -426,9 +426,14 @@ func (s *Service) decide(ctx context.Context, who account.Actor, id string, to c
 	return done, nil
 }
 
-// discard deletes a comment for the staff, with its evidence.
+// discard deletes a comment for the staff, with its evidence unless that is asked
+// for.
 func (s *Service) discard(ctx context.Context, who account.Actor, id string) error {
-	err := s.DB.Update(ctx, func(tx *db.Tx) error {
+	asked, err := s.Vault.EvidenceAsked(ctx, s.Website, string(who.Tenant), id)
+	if err != nil {
+		return fmt.Errorf("blog: discard %s: %w", id, err)
+	}
+	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		c, err := selectComment(ctx, tx, who.Tenant, id)
 		if err != nil {
 			return err
@@ -436,7 +441,7 @@ func (s *Service) discard(ctx context.Context, who account.Actor, id string) err
 		if open, err := countOpenCases(ctx, tx, who.Tenant, id); err != nil || open > 0 {
 			return errors.Join(err, fault.With(fault.Conflict, "blog.error.opencase"))
 		}
-		if err := dropComment(ctx, tx, who.Tenant, c, true); err != nil {
+		if err := dropComment(ctx, tx, who.Tenant, c, !asked); err != nil {
 			return err
 		}
 		return record(ctx, tx, who, "blog.comment.deleted", id)

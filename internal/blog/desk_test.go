@@ -243,13 +243,30 @@ func TestEvidence_TwoPersonsOnly(t *testing.T) {
 
 // An author who deletes while a request waits takes the text away, not the evidence.
 func TestEvidence_AskedOutlivesComment(t *testing.T) {
+	t.Run("deleted by its author", func(t *testing.T) {
+		evidenceOutlives(t, func(s *site, mine, _ string) {
+			s.must(s.Blog.Delete(t.Context(), "betreiber", strings.TrimPrefix(mine, "/aktuelles/kommentar/")))
+		})
+	})
+	t.Run("deleted by the staff", func(t *testing.T) {
+		evidenceOutlives(t, func(s *site, _, desk string) {
+			s.staff("e.redaktion").PostForm(desk, "aktion", "loeschen").Want(http.StatusOK)
+		})
+	})
+}
+
+// evidenceOutlives asks for the evidence of a comment, has the comment deleted by
+// its page or that of the desk, and opens the evidence.
+func evidenceOutlives(t *testing.T, remove func(s *site, mine, desk string)) {
+	t.Helper()
 	s := newSite(t)
 	path, _ := s.post("Frei", unmoderated)
 	mine := s.write(s.visitor(), path, "Rasch gelöscht.")
 	s.hire("d.schutz", account.DPO)
-	s.staff("e.redaktion").Get("/amt/redaktion/kommentare?stand=oeffentlich").Click("Rasch gelöscht.").Click("Anfordern").Form("").
+	desk := s.staff("e.redaktion").Get("/amt/redaktion/kommentare?stand=oeffentlich").Click("Rasch gelöscht.")
+	desk.Click("Anfordern").Form("").
 		Set("ground", vault.EvidenceClaim).Set("reason", "Klage 3 O 12/26").Submit().Want(http.StatusOK)
-	s.must(s.Blog.Delete(t.Context(), "betreiber", strings.TrimPrefix(mine.Path, "/aktuelles/kommentar/")))
+	remove(s, mine.Path, desk.Path)
 	if n := s.count(`select count(*) from blog_comments`); n != 0 {
 		t.Errorf("%d comments are left", n)
 	}
@@ -336,7 +353,9 @@ func TestPicture(t *testing.T) {
 	}
 	s.must(s.Blog.Withdraw(t.Context(), s.editor, id))
 	s.visitor().Get(src).Want(http.StatusNotFound)
-	desk.Get(src).Want(http.StatusOK)
+	if got := desk.Get(src).Want(http.StatusOK).Header.Get("Cache-Control"); got != "private, no-store" {
+		t.Errorf("a picture of a draft: Cache-Control %q", got)
+	}
 	if _, _, _, _, key := blog.EncodeAnew(bombPNG(t)); key != "blog.error.picturesize" {
 		t.Errorf("a picture of 60000 x 60000: %q", key)
 	}

@@ -253,7 +253,7 @@ func (s *Service) getPicture(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	kind, data, err := s.file(r.Context(), t.ID, r.PathValue("name"), func() bool {
+	kind, data, public, err := s.file(r.Context(), t.ID, r.PathValue("name"), func() bool {
 		who, err := s.Accounts.Actor(r)
 		return err == nil && who.May(account.Editor, account.Admin)
 	})
@@ -264,7 +264,11 @@ func (s *Service) getPicture(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", kind)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	return cached(w, r, data, time.Time{}, "public, max-age=31536000, immutable")
+	keep := "public, max-age=31536000, immutable"
+	if !public { // of a draft: no cache on the way keeps it
+		keep = "private, no-store"
+	}
+	return cached(w, r, data, time.Time{}, keep)
 }
 
 func (s *Service) postComment(w http.ResponseWriter, r *http.Request) error {

@@ -98,9 +98,9 @@ func (s *Service) removePicture(ctx context.Context, who account.Actor, post, na
 	return nil
 }
 
-// file returns a picture; one of a post that is not public only to whom staff
-// confirms, which is asked for no other.
-func (s *Service) file(ctx context.Context, of tenant.ID, name string, staff func() bool) (kind string, data []byte, err error) {
+// file returns a picture and whether its post is public; one that is not only to
+// whom staff confirms, which is asked for no other.
+func (s *Service) file(ctx context.Context, of tenant.ID, name string, staff func() bool) (kind string, data []byte, public bool, err error) {
 	var state postState
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
 		kind, state, data, err = selectPicture(ctx, tx, of, name)
@@ -110,9 +110,9 @@ func (s *Service) file(ctx context.Context, of tenant.ID, name string, staff fun
 		err = fault.NotFound
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("blog: picture: %w", err)
+		return "", nil, false, fmt.Errorf("blog: picture: %w", err)
 	}
-	return kind, data, nil
+	return kind, data, state == published, nil
 }
 
 // encodeAnew returns a picture without anything but its pixels. key names what is
