@@ -10,12 +10,13 @@ import (
 	"poststelle/internal/account"
 	"poststelle/internal/fault"
 	"poststelle/internal/mail"
+	"poststelle/internal/mail/mailtest"
 	"poststelle/internal/mailbox"
 )
 
-// relay is a relay that refuses some addresses.
+// relay is a relay that refuses some addresses and hands the rest on.
 type relay struct {
-	*mail.Memory
+	mail.BulkSender
 	refuse map[string]error
 }
 
@@ -23,7 +24,7 @@ func (r *relay) Send(ctx context.Context, m mail.Message) error {
 	if err := r.refuse[m.To]; err != nil {
 		return err
 	}
-	return r.Memory.Send(ctx, m)
+	return r.BulkSender.Send(ctx, m)
 }
 
 var errNoSuchUser = &mail.Error{Stage: "rcpt", Code: 550, Permanent: true, Err: errors.New("no such user")}
@@ -50,7 +51,7 @@ func TestMail_WaitsForARelay(t *testing.T) {
 
 func TestAnswerMail_GivenUpIsShown(t *testing.T) {
 	p := newPost(t)
-	r := &relay{Memory: p.Mail, refuse: map[string]error{"kim@example.org": errNoSuchUser}}
+	r := &relay{BulkSender: mailtest.Wrap(p.t, p.Mail), refuse: map[string]error{"kim@example.org": errNoSuchUser}}
 	p.Service.Mail = r
 	d := p.deliver(func(l *mailbox.Letter) { l.Reply = "email" })
 	p.must(p.Service.Answer(t.Context(), p.actor(p.Tiefbau), mailbox.Reply{Thread: d.Thread, Body: "Wir kommen morgen.", Close: true}))
@@ -100,7 +101,7 @@ func TestOfficeNotice_OneJobAPerson(t *testing.T) {
 	for _, c := range []clerk{p.Tiefbau, third, fourth} {
 		p.signIn(c).Get("/amt/einstellungen").Want(200).Form("").Check("postfach", "tiefbauamt").Submit().Want(200)
 	}
-	r := &relay{Memory: p.Mail, refuse: map[string]error{
+	r := &relay{BulkSender: mailtest.Wrap(p.t, p.Mail), refuse: map[string]error{
 		"ole.dritt@musterstadt.example": errNoSuchUser, "uma.viert@musterstadt.example": fault.Unavailable,
 	}}
 	p.Service.Mail = r
