@@ -19,13 +19,7 @@ type Typed struct {
 // has ended meanwhile, the browser has no cookie any more or the vault is away,
 // nothing is done, and the page shows the texts of the fields again.
 func (a *Accounts) StaffForm(h StaffHandler, fields ...Typed) web.Handler {
-	guarded := a.Staff(h)
-	return func(w http.ResponseWriter, r *http.Request) error {
-		_, err := a.Actor(r)
-		kind := fault.KindOf(err)
-		if err == nil || kind != fault.Denied && kind != fault.Unavailable {
-			return guarded(w, r)
-		}
+	return a.StaffOrLost(h, func(w http.ResponseWriter, r *http.Request, kind fault.Kind) error {
 		status := http.StatusForbidden
 		if kind == fault.Unavailable {
 			status = http.StatusServiceUnavailable
@@ -34,5 +28,19 @@ func (a *Accounts) StaffForm(h StaffHandler, fields ...Typed) web.Handler {
 		return web.Render(w, r, status, web.View{
 			Title: i18n.T(r.Context(), "account.typed.title"), Body: typedPage(fields, form), Staff: true, Narrow: true, NoIndex: true,
 		})
+	})
+}
+
+// StaffOrLost is StaffForm for a form with a page of its own: lost shows it, with
+// fault.Denied or fault.Unavailable as the reason.
+func (a *Accounts) StaffOrLost(h StaffHandler, lost func(http.ResponseWriter, *http.Request, fault.Kind) error) web.Handler {
+	guarded := a.Staff(h)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		_, err := a.Actor(r)
+		kind := fault.KindOf(err)
+		if err != nil && (kind == fault.Denied || kind == fault.Unavailable) {
+			return lost(w, r, kind)
+		}
+		return guarded(w, r)
 	}
 }

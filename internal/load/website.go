@@ -163,18 +163,12 @@ func (d *driving) signIn(ctx context.Context) (*browser, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := forms(page.body, page.url)
+	f, err := formWith(page, "login")
 	if err != nil {
 		return nil, err
 	}
-	words := map[string]string{"login": d.Login, "password": d.Password}
-	f := mainForm(all, words)
-	if f == nil {
-		return nil, fmt.Errorf("no form to sign in: %w", fault.NotFound)
-	}
-	for name, value := range words {
-		f.set(name, value)
-	}
+	f.set("login", d.Login)
+	f.set("password", d.Password)
 	if _, err := b.submitAndFollow(ctx, f); err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}

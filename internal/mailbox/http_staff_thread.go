@@ -264,15 +264,9 @@ func (s *Service) getStaffFile(w http.ResponseWriter, r *http.Request, who accou
 // done, and the page shows the text again: it is in nobody's memory but the
 // browser's.
 func (s *Service) keepText(field string, h account.StaffHandler) web.Handler {
-	guarded := s.Accounts.Staff(h)
-	return func(w http.ResponseWriter, r *http.Request) error {
-		_, err := s.Accounts.Actor(r)
-		kind := fault.KindOf(err)
-		if err == nil || kind != fault.Denied && kind != fault.Unavailable {
-			return guarded(w, r)
-		}
+	return s.Accounts.StaffOrLost(h, func(w http.ResponseWriter, r *http.Request, kind fault.Kind) error {
 		return showLost(w, r, kind, postedText(r, field))
-	}
+	})
 }
 
 // showLost says that nothing was sent and shows the text that came.
