@@ -265,6 +265,17 @@ func (a *Accounts) renewSecondFactor(ctx context.Context, by by, of tenant.ID, p
 	return e, nil
 }
 
+func (a *Accounts) endSessions(ctx context.Context, by by, of tenant.ID, person string) error {
+	err := a.Vault.EndStaffSessions(ctx, by.token, string(of), person)
+	if err == nil {
+		err = a.record(ctx, by, of, "staff.sessions", person, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("account: end sessions of %s: %w", person, err)
+	}
+	return nil
+}
+
 func (a *Accounts) join(ctx context.Context, by by, of tenant.ID, person string, box tenant.MailboxID) (active bool, err error) {
 	active, err = a.Vault.Join(ctx, by.token, string(of), person, string(box))
 	if err == nil {

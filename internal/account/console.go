@@ -62,6 +62,12 @@ func (c Console) Disable(ctx context.Context, of tenant.ID, person string) error
 	return c.accounts.disable(ctx, c.by(), of, person)
 }
 
+// EndSessions ends all sessions of a person at once; they may sign in again with
+// what they have. It may be repeated.
+func (c Console) EndSessions(ctx context.Context, of tenant.ID, person string) error {
+	return c.accounts.endSessions(ctx, c.by(), of, person)
+}
+
 // SetPassword gives a person a start password, which is good for seven days and
 // only to choose another one, and ends their sessions.
 func (c Console) SetPassword(ctx context.Context, of tenant.ID, person, password string) error {

@@ -45,6 +45,7 @@ func (a *Accounts) personalRoutes(rt *web.Router) {
 	admin.Handle("POST "+one+"/postfach", a.Staff(a.proving(backToPerson, a.postMembership)))
 	admin.Handle("POST "+one+"/vertretung", a.Staff(a.proving(backToPerson, a.postStandIn)))
 	admin.Handle("POST "+one+"/zugang", a.Staff(a.proving(backToPerson, a.postRenew)))
+	admin.Handle("POST "+one+"/sitzungen", a.Staff(a.proving(backToPerson, a.postSessionsOf)))
 	admin.Handle("GET "+one+"/sperren", a.Staff(a.getDisable))
 	admin.Handle("POST "+one+"/sperren", a.Staff(a.postDisable))
 }
@@ -90,7 +91,7 @@ func staffDone(r *http.Request) string {
 	word := r.URL.Query().Get("getan")
 	if slices.Contains([]string{
 		"rolle", "vorgeschlagen", "aufgenommen", "ausgetreten", "bestaetigt", "abgelehnt", "gesperrt", "vertretung", "beendet", "passwort", "uebergeben",
-		"passkey", "ohnepasskey", "sitzung",
+		"passkey", "ohnepasskey", "sitzung", "abgemeldet",
 	}, word) {
 		return i18n.T(r.Context(), "account.personal.done."+word)
 	}
@@ -411,6 +412,24 @@ func (a *Accounts) postRenew(w http.ResponseWriter, r *http.Request, who Actor) 
 		return away(err)
 	}
 	return a.handOver(w, r, n)
+}
+
+// postSessionsOf signs a person out everywhere. Their access stays.
+func (a *Accounts) postSessionsOf(w http.ResponseWriter, r *http.Request, who Actor) error {
+	one, err := a.about(r, who)
+	if err != nil {
+		return err
+	}
+	if one.Own {
+		return a.again(w, r, who, wrong("sitzungen", "account.personal.error.ownaccess"))
+	}
+	if !one.Active {
+		return a.again(w, r, who, wrong("sitzungen", "account.personal.error.gone"))
+	}
+	if err := a.endSessions(r.Context(), who.by(), who.Tenant, one.ID); err != nil {
+		return away(err)
+	}
+	return web.Redirect(w, r, personPath(one.ID)+"?getan=abgemeldet")
 }
 
 func (a *Accounts) getDisable(w http.ResponseWriter, r *http.Request, who Actor) error {

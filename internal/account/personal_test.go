@@ -91,12 +91,13 @@ func TestPersonal_Refused(t *testing.T) {
 	clerk, _ := o.role("thoma", account.Clerk, "rathaus")
 	path := "/amt/personal/person/"
 	for name, c := range map[string]struct{ path, says string }{
-		"own role":   {path + own + "/rolle", "Ihre eigene Rolle"},
-		"own access": {path + own + "/zugang", "Ihren eigenen Zugang"},
-		"last admin": {path + own + "/sperren", "letzte Person mit der Rolle Administration"},
-		"self":       {path + own + "/postfach", "Sich selbst nimmt niemand"},
-		"role":       {path + clerk + "/rolle", "Rolle"},
-		"mailbox":    {path + clerk + "/postfach", "Postfach aus der Liste"},
+		"own role":     {path + own + "/rolle", "Ihre eigene Rolle"},
+		"own access":   {path + own + "/zugang", "Ihren eigenen Zugang"},
+		"own sessions": {path + own + "/sitzungen", "Ihren eigenen Zugang"},
+		"last admin":   {path + own + "/sperren", "letzte Person mit der Rolle Administration"},
+		"self":         {path + own + "/postfach", "Sich selbst nimmt niemand"},
+		"role":         {path + clerk + "/rolle", "Rolle"},
+		"mailbox":      {path + clerk + "/postfach", "Postfach aus der Liste"},
 	} {
 		if p := admin.PostForm(c.path, "rolle", "chef", "postfach", "keins").Want(http.StatusUnprocessableEntity); !p.Contains(c.says) {
 			t.Errorf("%s: %s", name, p.Text("main"))
@@ -104,6 +105,9 @@ func TestPersonal_Refused(t *testing.T) {
 	}
 	if p := admin.Get(path + clerk).Want(200); !p.Contains("keine Passkeys") && !p.Contains("0 Passkeys") {
 		t.Errorf("how many passkeys somebody has is not said: %s", p.Text("main"))
+	}
+	if p := admin.Get(path + own).Want(200); p.Has("form[action="+path+own+"/sitzungen]") || !admin.Get(path+clerk).Has("form[action="+path+clerk+"/sitzungen]") {
+		t.Error("the button that ends sessions is on the own page, or missing on another one")
 	}
 	if p := admin.Get("/amt/personal/neu").Want(200); !p.Contains("kann Ihre Vorschläge nicht bestätigen") {
 		t.Error("that a second administrator comes from the console is not said")

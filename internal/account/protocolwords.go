@@ -21,8 +21,8 @@ func journalDeeds() []string {
 		"newsletter.recalled", "newsletter.released", "newsletter.settings", "newsletter.withdrawn", "note.added", "picture.added",
 		"picture.removed", "post.created", "post.deleted", "post.imported", "post.published", "post.saved", "post.scheduled", "post.withdrawn",
 		"recovery.begun", "recovery.cancelled", "recovery.done", "staff.added", "staff.confirmed", "staff.disabled", "staff.factor",
-		"staff.joined", "staff.left", "staff.password", "staff.refused", "staff.role", "staff.substitute", "staff.substitute.ended",
-		"tenant.added", "thread.adopted", "thread.assigned", "thread.begun", "thread.closed", "thread.deleted", "thread.deletion",
+		"staff.joined", "staff.left", "staff.password", "staff.refused", "staff.role", "staff.sessions", "staff.substitute",
+		"staff.substitute.ended", "tenant.added", "thread.adopted", "thread.assigned", "thread.begun", "thread.closed", "thread.deleted", "thread.deletion",
 		"thread.excepted", "thread.forwarded", "thread.letgo", "thread.read", "thread.reopened", "thread.unexcepted", "withdrawal.asked",
 	}
 }
@@ -33,7 +33,7 @@ func vaultDeeds() []string {
 		"account.adopt", "account.change", "account.delete", "account.letgo", "account.mail", "account.new", "account.open", "account.sign-in", "answer",
 		"audit.read", "begin", "contact", "drop", "evidence.ask", "evidence.grant", "evidence.refuse", "forward", "log.open", "member.join",
 		"member.leave", "member.propose", "member.refuse", "module.key", "open", "passkey.add", "passkey.remove", "prove", "shred", "sign-in", "staff.add",
-		"staff.disable", "staff.factor", "staff.mail", "staff.password", "staff.role", "substitute.begin", "substitute.end", "substitute.propose",
+		"staff.disable", "staff.factor", "staff.mail", "staff.password", "staff.role", "staff.sessions", "substitute.begin", "substitute.end", "substitute.propose",
 	}
 }
 

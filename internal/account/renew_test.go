@@ -41,7 +41,7 @@ func TestPersonal_ProofKeepsForm(t *testing.T) {
 	path := "/amt/personal/person/" + person
 	for _, c := range [][]string{
 		{"/rolle", "rolle", "dpo"}, {"/postfach", "postfach", "bauamt"}, {"/vertretung", "vertretung", "x"},
-		{"/zugang", "aktion", "passwort"}, {"/zugang", "aktion", "faktor"},
+		{"/sitzungen"}, {"/zugang", "aktion", "passwort"}, {"/zugang", "aktion", "faktor"},
 	} {
 		o.advance(11 * time.Minute)
 		if p := admin.PostForm(path+c[0], c[1:]...).Want(200); !strings.HasPrefix(p.Path, "/amt/einstellungen/nachweis?weiter=%2Famt%2Fpersonal%2Fperson%2F"+person) {

@@ -77,6 +77,7 @@ type commandLine struct {
 		SecondFactor staffSecondFactor `cmd:"" help:"Set a person's second factor up anew."`
 		Join         staffJoin         `cmd:"" help:"Let a person work in a mailbox."`
 		Leave        staffLeave        `cmd:"" help:"End a person's work in a mailbox at once."`
+		SignOut      staffSignOut      `cmd:"" help:"End all sessions of a person at once."`
 		Disable      staffDisable      `cmd:"" help:"End a person's access at once."`
 	} `cmd:"" help:"Staff of the authorities."`
 	Newsletter struct {

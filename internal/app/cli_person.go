@@ -155,6 +155,29 @@ func (c *staffLeave) open(ctx context.Context, a *App, s Streams) error {
 	return err
 }
 
+type staffSignOut struct {
+	dataFlags
+	Tenant string `required:"" help:"The tenant's short name."`
+	Login  string `arg:"" help:"Name the person signs in with."`
+}
+
+// Help shows examples below the flags.
+func (*staffSignOut) Help() string {
+	return "For a device that somebody left signed in. Password, second factor and passkeys stay: if somebody else may know them,\ngive new ones instead, which ends the sessions too.\n\n" + examples(`poststelle staff sign-out m.weber --tenant musterstadt`)
+}
+
+func (c *staffSignOut) open(ctx context.Context, a *App, s Streams) error {
+	p, err := a.person(ctx, c.Tenant, c.Login)
+	if err != nil {
+		return err
+	}
+	if err := a.Staff.EndSessions(ctx, tenant.ID(c.Tenant), p.ID); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Out, "%s signed out everywhere\n", p.Login)
+	return err
+}
+
 func (a *App) membership(ctx context.Context, of, login, mailbox string) (vault.Person, tenant.MailboxID, error) {
 	p, err := a.person(ctx, of, login)
 	if err != nil {

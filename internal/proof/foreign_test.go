@@ -9,7 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"poststelle/internal/account"
 	"poststelle/internal/db"
+	"poststelle/internal/web"
+	"poststelle/internal/web/valkey"
+	"poststelle/internal/web/valkey/valkeytest"
+	"poststelle/internal/web/webtest"
 )
 
 // objects are the kinds of path values that name an object, with ids that the
@@ -170,6 +175,74 @@ func TestAccess_Leaver(t *testing.T) {
 	c := clerk.Other()
 	c.Host = musterstadt
 	formTo(t, c.Get("/amt/anmelden"), "/amt/anmelden").Set("login", clerk.staff.login).Set("password", clerk.staff.password).Submit().Want(http.StatusUnprocessableEntity)
+}
+
+// TestAccess_SessionsEnded: whose sessions an administrator ended is out with the
+// next click, on every route, and comes in again with what they have.
+func TestAccess_SessionsEnded(t *testing.T) {
+	s := newStage(t)
+	clerk, lead, admin := s.caller("clerk"), s.caller("lead"), s.caller("admin")
+	for _, c := range []*caller{clerk, lead, admin} {
+		s.awake(c)
+	}
+	if got := s.ask(clerk, musterstadt, "GET", "/amt/vorgang/"+s.mine.thread, nil); got.status != http.StatusOK {
+		t.Fatalf("before: %d", got.status)
+	}
+	path := "/amt/personal/person/" + clerk.staff.person
+	if p := formTo(t, admin.Get(path).Want(http.StatusOK), "/sitzungen").Submit().Want(http.StatusOK); !p.Contains("überall abgemeldet") {
+		t.Errorf("afterwards: %s", said(p))
+	}
+	rt, routes := s.routes()
+	for _, route := range routes {
+		method, pattern, _ := strings.Cut(route, " ")
+		if strings.HasPrefix(rt.Rules()[route], "staff") {
+			if got := s.ask(clerk, musterstadt, method, s.address(pattern), nil); got.outcome() != "sign in" {
+				t.Errorf("%s after the end: %s (%d)", route, got.outcome(), got.status)
+			}
+		}
+	}
+	if got := s.ask(lead, musterstadt, "GET", "/amt/vorgang/"+s.mine.thread, nil); got.status != http.StatusOK {
+		t.Errorf("a colleague is out as well: %d", got.status)
+	}
+	if n := s.count(`select count(*) from journal_entries where action = 'staff.sessions' and actor = $1 and object = $2`, "staff:"+admin.staff.person, clerk.staff.person); n != 1 {
+		t.Errorf("%d entries in the journal, want 1", n)
+	}
+	s.signIn(clerk.Client, clerk.staff)
+	if got := s.ask(clerk, musterstadt, "GET", "/amt/vorgang/"+s.mine.thread, nil); got.status != http.StatusOK {
+		t.Errorf("signed in again: %d", got.status)
+	}
+}
+
+// TestAccess_SessionsEndedOnNodes: the same where two nodes keep sessions on one
+// server: an end on one of them counts on the other at once.
+func TestAccess_SessionsEndedOnNodes(t *testing.T) {
+	h := newHouse(t)
+	srv := valkeytest.Start(t)
+	node := func() *webtest.Client {
+		store, err := valkey.Open(t.Context(), valkey.Config{URL: srv.URL, Now: h.clock.Now})
+		must(t, err)
+		t.Cleanup(func() { _ = store.Close() })
+		h.Sessions = web.NewSessions(web.SessionConfig{Now: h.clock.Now, Store: store})
+		return h.browser()
+	}
+	one, two := node(), node()
+	clerk := h.person("musterstadt", musterstadt, "sachbearbeitung", account.Clerk, "tiefbauamt")
+	h.signIn(two, clerk)
+	moved := one.Other() // the same session, through the other node
+	for _, k := range two.Cookies() {
+		moved.SetCookie(k.Name, k.Value)
+	}
+	if p := moved.Get("/amt/eingang").Want(http.StatusOK); p.Path != "/amt/eingang" {
+		t.Fatalf("the other node does not know the session: %s", p.Path)
+	}
+	admin := one.Other()
+	h.signIn(admin, h.person("musterstadt", musterstadt, "verwaltung", account.Admin, "buergerbuero"))
+	formTo(t, admin.Get("/amt/personal/person/"+clerk.person).Want(http.StatusOK), "/sitzungen").Submit().Want(http.StatusOK)
+	for name, b := range map[string]*webtest.Client{"its own node": two, "the other node": moved} {
+		if p := b.Get("/amt/eingang").Want(http.StatusOK); !strings.HasPrefix(p.Path, "/amt/anmelden") {
+			t.Errorf("the session lives on at %s: %s", name, p.Path)
+		}
+	}
 }
 
 // state is all that the message database and the vault hold, but the evidence of

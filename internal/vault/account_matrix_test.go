@@ -30,7 +30,7 @@ var callers = map[string]string{
 
 	"CardKeys": "staff", "Open": "staff", "Answer": "staff", "DropMessage": "staff", "Forward": "staff", "Shred": "staff",
 	"AddStaff": "staff", "SetPassword": "staff", "RenewSecondFactor": "staff", "DisableStaff": "staff", "Join": "staff", "Leave": "staff",
-	"Staff": "staff", "OpenLog": "staff", "SetRole": "staff", "Proposals": "staff", "Confirm": "staff", "Refuse": "staff",
+	"EndStaffSessions": "staff", "Staff": "staff", "OpenLog": "staff", "SetRole": "staff", "Proposals": "staff", "Confirm": "staff", "Refuse": "staff",
 	"Substitute": "staff", "EndSubstitution": "staff", "Substitutions": "staff", "AuditRows": "staff", "Begin": "staff",
 	"AskEvidence": "staff", "EvidenceRequests": "staff", "GrantEvidence": "staff", "RefuseEvidence": "staff", "EvidenceAsked": "service",
 

@@ -34,6 +34,7 @@ const (
 	actionPassword = "staff.password"
 	actionFactor   = "staff.factor"
 	actionDisable  = "staff.disable"
+	actionSessions = "staff.sessions"
 	actionPropose  = "member.propose"
 	actionJoin     = "member.join"
 	actionLeave    = "member.leave"

@@ -129,6 +129,26 @@ func (v *Vault) EndOtherSessions(_ context.Context, token string) error {
 	return nil
 }
 
+// EndStaffSessions ends all sessions of a person at once, sign-ins under way included; their access stays as it is, so they may sign in
+// again. token is that of an administrator of the tenant with a fresh proof (ErrProve), who ends their own sessions with it as well, or
+// of the console. An unknown or disabled person is fault.NotFound. It may be repeated.
+func (v *Vault) EndStaffSessions(ctx context.Context, token, tenant, person string) error {
+	g, err := v.provedAdmin(token, tenant)
+	if err != nil {
+		return fmt.Errorf("vault: end sessions of %s: %w", person, err)
+	}
+	return v.update(ctx, "end sessions", func(tx *db.Tx) error {
+		if err := stillAdmin(ctx, tx, g); err != nil {
+			return err
+		}
+		if err := activePerson(ctx, tx, tenant, person); err != nil {
+			return err
+		}
+		tx.AfterCommit(func() { v.grants.endPerson(tenant, person, "") })
+		return v.audit(ctx, tx, entry{tenant: tenant, person: g.actor(), action: actionSessions, object: person, items: 1})
+	})
+}
+
 // prove notes that the person behind a token has just proved themselves.
 func (g *grants) prove(token string) {
 	g.mu.Lock()

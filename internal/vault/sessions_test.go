@@ -57,6 +57,68 @@ func TestSessions(t *testing.T) {
 	}
 }
 
+// TestEndStaffSessions: an administrator ends all sessions of one person and nobody else's, with a fresh proof; the person's access stays.
+func TestEndStaffSessions(t *testing.T) {
+	w := newWorld(t)
+	l := w.stored(town, "bauamt")
+	end := func(token, person string) error { return w.EndStaffSessions(t.Context(), token, town, person) }
+	second := w.signIn(town, "bau")
+	for _, g := range []vault.Grant{w.ord, w.bau, w.citizen(anna)} { // not a colleague, not the person through this door, no citizen
+		wantErr(t, end(g.Token, w.bau.Person), fault.Denied)
+	}
+	wantErr(t, end(w.far.Token, w.bau.Person), fault.NotFound)
+	wantErr(t, end(w.service(vault.ServiceNotifier), w.bau.Person), fault.Denied)
+	for _, person := range []string{w.far.Person, "unknown", ""} {
+		wantErr(t, end(w.admin.Token, person), fault.NotFound)
+	}
+	w.wantReads(w.bau, l, true)
+	got(w.Check(t.Context(), second.Token))(t)
+	got(w.Check(t.Context(), w.far.Token))(t)
+
+	w.clock.add(11 * time.Minute)
+	wantErr(t, end(w.admin.Token, w.bau.Person), vault.ErrProve)
+	got(w.Check(t.Context(), w.bau.Token))(t)
+	must(t, w.ProvePassword(t.Context(), w.admin.Token, vaulttest.Password("chefin"), ""))
+	before := w.count(`select count(*) from vault_audit where action = 'staff.sessions'`)
+	must(t, end(w.admin.Token, w.bau.Person))
+	for _, g := range []vault.Grant{w.bau, second} {
+		w.wantReads(g, l, false)
+		_, err := w.Check(t.Context(), g.Token)
+		wantErr(t, err, fault.Denied)
+	}
+	if n := w.count(`select count(*) from vault_audit where action = 'staff.sessions' and person = $1 and object = $2`, w.admin.Person, w.bau.Person); before != 0 || n != 1 {
+		t.Errorf("%d rows in the audit, want 1", n)
+	}
+	got(w.Check(t.Context(), w.ord.Token))(t)
+	got(w.Check(t.Context(), w.admin.Token))(t)
+	w.bau = w.signIn(town, "bau") // and with everything they may read
+	w.wantReads(w.bau, l, true)
+	must(t, end(w.service(vault.ServiceConsole), w.bau.Person))
+	_, err := w.Check(t.Context(), w.bau.Token)
+	wantErr(t, err, fault.Denied)
+	must(t, end(w.admin.Token, w.bau.Person)) // nothing left to end
+	must(t, w.DisableStaff(t.Context(), w.admin.Token, town, w.bau.Person))
+	wantErr(t, end(w.admin.Token, w.bau.Person), fault.NotFound)
+}
+
+// TestEndStaffSessions_SignInUnderWay: a sign-in that waits in the queue, or for its second factor, ends with the sessions.
+func TestEndStaffSessions_SignInUnderWay(t *testing.T) {
+	w := newWorld(t)
+	code, e := w.enrol("zwei")
+	late := make(chan error, 1)
+	give := w.HoldArgon()
+	go func() {
+		_, err := w.SignIn(t.Context(), vault.Proof{Tenant: town, Login: "zwei", Password: "correct horse", OTP: code(0)})
+		late <- err
+	}()
+	for w.Queued() == 0 {
+		runtime.Gosched()
+	}
+	must(t, w.EndStaffSessions(t.Context(), w.admin.Token, town, e.Person))
+	give()
+	wantErr(t, <-late, fault.Denied)
+}
+
 // TestSessions_Accounts: an account's sessions are its own; a person of the staff and another account never meet in one list.
 func TestSessions_Accounts(t *testing.T) {
 	w := newWorld(t)

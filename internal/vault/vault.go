@@ -96,6 +96,7 @@ type Service interface {
 	SetPassword(ctx context.Context, token, tenant, person, password string) error
 	RenewSecondFactor(ctx context.Context, token, tenant, person string) (Enrolment, error)
 	DisableStaff(ctx context.Context, token, tenant, person string) error
+	EndStaffSessions(ctx context.Context, token, tenant, person string) error
 	Join(ctx context.Context, token, tenant, person, mailbox string) (active bool, err error)
 	Leave(ctx context.Context, token, tenant, person, mailbox string) error
 	Members(ctx context.Context, tenant, mailbox string) ([]Member, error)

@@ -321,6 +321,7 @@ func callAll(ctx context.Context, s vault.Service, token string, l letter) map[s
 	out["SetPassword"] = s.SetPassword(ctx, token, town, "p", "12345678")
 	out["RenewSecondFactor"] = second(s.RenewSecondFactor(ctx, token, town, "p"))
 	out["DisableStaff"] = s.DisableStaff(ctx, token, town, "p")
+	out["EndStaffSessions"] = s.EndStaffSessions(ctx, token, town, "p")
 	out["Join"] = second(s.Join(ctx, token, town, "p", "bauamt"))
 	out["Leave"] = s.Leave(ctx, token, town, "p", "bauamt")
 	out["Members"] = second(s.Members(ctx, town, "bauamt"))

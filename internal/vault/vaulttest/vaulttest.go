@@ -269,6 +269,14 @@ func (s *Switch) DisableStaff(ctx context.Context, token, tenant, person string)
 	return s.inner.DisableStaff(ctx, token, tenant, person)
 }
 
+// EndStaffSessions is that of the wrapped service.
+func (s *Switch) EndStaffSessions(ctx context.Context, token, tenant, person string) error {
+	if err := s.err(); err != nil {
+		return err
+	}
+	return s.inner.EndStaffSessions(ctx, token, tenant, person)
+}
+
 // Join is that of the wrapped service.
 func (s *Switch) Join(ctx context.Context, token, tenant, person, mailbox string) (bool, error) {
 	if err := s.err(); err != nil {
