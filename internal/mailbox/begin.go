@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"poststelle/internal/account"
 	"poststelle/internal/db"
@@ -18,9 +19,10 @@ import (
 )
 
 // This file lets an office write first, to a person with an account who wrote to
-// the authority before (A48). It goes through a thread that this person holds:
-// nobody looks for people, and no address is shown. The vault wraps the key of
-// the new thread for the very accounts that hold the old one.
+// the authority before or asked for it (A48). It goes through a thread that this
+// person holds, or through their permission: nobody looks for people, and no
+// address is shown. The vault wraps the key of the new thread for the very
+// accounts that hold what it begins from.
 
 // jobUnbegun destroys the keys of a thread that was begun and never sent.
 const jobUnbegun = "mailbox.unbegun" // tenant:thread
@@ -28,10 +30,84 @@ const jobUnbegun = "mailbox.unbegun" // tenant:thread
 // errNobody says that nobody with an account holds the thread (any more).
 var errNobody = fault.With(fault.Conflict, "mailbox.staff.begin.nobody")
 
-// beginInput is a new message to the person who holds a thread.
+// origin is what a new message begins from: a thread that the person holds, or
+// their permission.
+type origin struct {
+	ID         string
+	Permission bool
+}
+
+// page is where the clerk came from.
+func (o origin) page() string {
+	if o.Permission {
+		return permitsPath
+	}
+	return casePath(o.ID)
+}
+
+// form is the address of the page on which the message is written.
+func (o origin) form() string {
+	if o.Permission {
+		return permitPath(o.ID) + "/neu"
+	}
+	return casePath(o.ID) + "/neu"
+}
+
+// mine checks that the clerk may see it, by the rule of the lists.
+func (o origin) mine(ctx context.Context, tx *db.Tx, who account.Actor) error {
+	if o.Permission {
+		_, err := permissionFor(ctx, tx, who, o.ID)
+		return err
+	}
+	_, err := mine(ctx, tx, who, o.ID)
+	return err
+}
+
+// holders returns the accounts that hold it.
+func (o origin) holders(ctx context.Context, tx *db.Tx, of tenant.ID) (accounts []string, err error) {
+	if o.Permission {
+		p, err := selectPermission(ctx, tx, of, o.ID)
+		if errors.Is(err, fault.NotFound) {
+			return nil, nil // taken back
+		}
+		return []string{p.Account}, err
+	}
+	list, err := selectHolders(ctx, tx, of, o.ID)
+	for _, h := range list {
+		accounts = append(accounts, h.Account)
+	}
+	return accounts, err
+}
+
+// addressee is the person to whom the office writes: what they said of
+// themselves, and of the thread or the permission what its page shows.
+type addressee struct {
+	Contact contact
+	Mailbox tenant.MailboxID
+	Number  string // of the thread
+	Holders int
+	Since   time.Time // of the permission
+}
+
+// addressee opens whom a message from here goes to.
+func (s *Service) addressee(ctx context.Context, who account.Actor, from origin) (a addressee, err error) {
+	if from.Permission {
+		p, err := s.permitted(ctx, who, from.ID)
+		return addressee{Contact: contact{Name: p.Name}, Mailbox: p.Mailbox, Holders: 1, Since: p.Created}, err
+	}
+	th, err := s.head(ctx, who, from.ID)
+	if err != nil {
+		return a, err
+	}
+	a.Mailbox, a.Number = th.Mailbox, th.Number
+	a.Holders, err = s.holders(ctx, who.Tenant, from)
+	return a, err
+}
+
+// beginInput is a new message to a person.
 type beginInput struct {
-	From    string // the thread that the person holds
-	Draft   draft  // holds the ids of thread and message, the key and the files
+	From    origin
+	Draft   draft // holds the ids of thread and message, the key and the files
 	Mailbox tenant.Mailbox
 	Subject string
 	Body    string // Markdown
@@ -40,9 +116,9 @@ type beginInput struct {
 // drawThread has the vault draw the keys of a new thread; it checks both
 // memberships. The job that destroys them is stored first, for a message that is
 // never sent. The same person gets the same key for the same draft.
-func (s *Service) drawThread(ctx context.Context, who account.Actor, from string, box tenant.MailboxID, threadID, messageID string) (seal.Key, error) {
+func (s *Service) drawThread(ctx context.Context, who account.Actor, from origin, box tenant.MailboxID, threadID, messageID string) (seal.Key, error) {
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
-		if _, err := mine(ctx, tx, who, from); err != nil {
+		if err := from.mine(ctx, tx, who); err != nil {
 			return err
 		}
 		ref := string(who.Tenant) + ":" + threadID
@@ -55,8 +131,8 @@ func (s *Service) drawThread(ctx context.Context, who account.Actor, from string
 }
 
 // begunKey has the vault give the key of a thread that the person begins.
-func (s *Service) begunKey(ctx context.Context, who account.Actor, from string, box tenant.MailboxID, threadID, messageID string) (seal.Key, error) {
-	k, err := s.Vault.Begin(ctx, who.Grant, string(who.Tenant), string(box), from, threadID, messageID)
+func (s *Service) begunKey(ctx context.Context, who account.Actor, from origin, box tenant.MailboxID, threadID, messageID string) (seal.Key, error) {
+	k, err := s.Vault.Begin(ctx, who.Grant, string(who.Tenant), string(box), from.ID, threadID, messageID)
 	if errors.Is(err, fault.Conflict) {
 		return seal.Key{}, errNobody
 	}
@@ -69,7 +145,7 @@ func (s *Service) begunKey(ctx context.Context, who account.Actor, from string, 
 // begin stores a thread that the office begins. The same draft sent twice stores
 // one thread. It is in the mailbox of the person with the commit.
 func (s *Service) begin(ctx context.Context, who account.Actor, in beginInput) (number string, err error) {
-	o, err := s.openThread(ctx, who, in.From)
+	to, err := s.contactOf(ctx, who, in.From)
 	if err != nil {
 		return "", err
 	}
@@ -86,7 +162,7 @@ func (s *Service) begin(ctx context.Context, who account.Actor, in beginInput) (
 		Registered: true, Assignee: who.Person, Files: len(in.Draft.Files), SizeClass: sizeClass(in.Draft.Files), First: in.Draft.Message,
 		Due: tenant.WorkingDays(now, in.Mailbox.ReplyDays),
 	}
-	m := sealBegun(who, in, k, o.Contact)
+	m := sealBegun(who, in, k, to)
 	submit := seal.Token(strings.ToUpper(in.Draft.Message)).SubmitID()
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		fresh, err := insertThread(ctx, tx, th, submit)
@@ -107,6 +183,16 @@ func (s *Service) begin(ctx context.Context, who account.Actor, in beginInput) (
 		return "", fmt.Errorf("mailbox: begin thread: %w", err)
 	}
 	return number, nil
+}
+
+// contactOf opens what the person said of themselves.
+func (s *Service) contactOf(ctx context.Context, who account.Actor, from origin) (contact, error) {
+	if from.Permission {
+		p, err := s.permitted(ctx, who, from.ID)
+		return contact{Name: p.Name}, err
+	}
+	o, err := s.openThread(ctx, who, from.ID)
+	return o.Contact, err
 }
 
 // sealBegun seals the first message of a thread that the office begins. The name
@@ -135,7 +221,7 @@ func (s *Service) commitBegun(ctx context.Context, tx *db.Tx, who account.Actor,
 			return err
 		}
 	}
-	holders, err := selectHolders(ctx, tx, who.Tenant, in.From)
+	holders, err := in.From.holders(ctx, tx, who.Tenant)
 	if err == nil && len(holders) == 0 {
 		err = errNobody
 	}
@@ -143,11 +229,11 @@ func (s *Service) commitBegun(ctx context.Context, tx *db.Tx, who account.Actor,
 		return err
 	}
 	for _, h := range holders {
-		if _, err := insertHolding(ctx, tx, holding{Account: h.Account, Tenant: who.Tenant, Thread: th.ID, Unread: true, Last: m.ID}); err != nil {
+		if _, err := insertHolding(ctx, tx, holding{Account: h, Tenant: who.Tenant, Thread: th.ID, Unread: true, Last: m.ID}); err != nil {
 			return err
 		}
 		// The vault has the last word on who holds it.
-		if err := s.enqueueHold(ctx, tx, who.Tenant, th.ID, h.Account); err != nil {
+		if err := s.enqueueHold(ctx, tx, who.Tenant, th.ID, h); err != nil {
 			return err
 		}
 	}
@@ -157,7 +243,7 @@ func (s *Service) commitBegun(ctx context.Context, tx *db.Tx, who account.Actor,
 	s.recount(tx, who.Tenant, th.Mailbox)
 	return journal.Record(ctx, tx, journal.Entry{
 		Tenant: string(who.Tenant), Actor: "staff:" + who.Person, Action: "thread.begun", Object: th.ID,
-		Detail: map[string]string{"from": in.From, "mailbox": string(th.Mailbox)},
+		Detail: map[string]string{"from": in.From.ID, "mailbox": string(th.Mailbox)},
 	})
 }
 
@@ -174,15 +260,15 @@ func (s *Service) runUnbegun(ctx context.Context, j jobs.Job) error {
 	return nil
 }
 
-// holders returns how many mailboxes of people with an account have a thread.
-func (s *Service) holders(ctx context.Context, of tenant.ID, threadID string) (n int, err error) {
+// holders returns how many people with an account a message from here reaches.
+func (s *Service) holders(ctx context.Context, of tenant.ID, from origin) (n int, err error) {
 	err = s.DB.View(ctx, func(tx *db.Tx) error {
-		list, err := selectHolders(ctx, tx, of, threadID)
+		list, err := from.holders(ctx, tx, of)
 		n = len(list)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("mailbox: holders of %s: %w", threadID, err)
+		return 0, fmt.Errorf("mailbox: holders of %s: %w", from.ID, err)
 	}
 	return n, nil
 }

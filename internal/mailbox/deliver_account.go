@@ -22,10 +22,13 @@ func (s *Service) MarkHeldRead(ctx context.Context, t *tenant.Tenant, who accoun
 	return s.changeHolding(ctx, who, t.ID, threadID, func(h *holding) { h.Unread = false })
 }
 
-// Begun is a message of the office to the person who holds a thread, in
-// Markdown. Mailbox is one of the writer's own.
+// Begun is a message of the office to the person who holds the thread From, or
+// who gave the permission From if Permitted is set, in Markdown. Mailbox is one
+// of the writer's own.
 type Begun struct {
-	From    string
+	From      string
+	Permitted bool
+
 	Mailbox tenant.MailboxID
 	Subject string
 	Body    string
@@ -44,7 +47,8 @@ func (s *Service) Begin(ctx context.Context, who account.Actor, b Begun) (thread
 		return "", fmt.Errorf("mailbox: begin thread: mailbox %s: %w", b.Mailbox, fault.NotFound)
 	}
 	d := newDraft()
-	k, err := s.drawThread(ctx, who, b.From, box.ID, d.Thread, d.Message)
+	from := origin{ID: b.From, Permission: b.Permitted}
+	k, err := s.drawThread(ctx, who, from, box.ID, d.Thread, d.Message)
 	if err != nil {
 		return "", err
 	}
@@ -52,7 +56,7 @@ func (s *Service) Begin(ctx context.Context, who account.Actor, b Begun) (thread
 	if err := s.receiveAll(ctx, &d, box, who.Tenant, b.Files); err != nil {
 		return "", fmt.Errorf("mailbox: begin thread: %w", err)
 	}
-	_, err = s.begin(ctx, who, beginInput{From: b.From, Draft: d, Mailbox: box, Subject: b.Subject, Body: b.Body})
+	_, err = s.begin(ctx, who, beginInput{From: from, Draft: d, Mailbox: box, Subject: b.Subject, Body: b.Body})
 	return d.Thread, err
 }
 

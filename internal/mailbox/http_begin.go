@@ -23,51 +23,59 @@ type postedBegin struct {
 	wrong                          fieldErrors
 }
 
-func (s *Service) getBeginTo(w http.ResponseWriter, r *http.Request, who account.Actor) error {
-	id := r.PathValue("id")
-	n, err := s.heldByPerson(r, who, id)
+// beginHandler is a handler of the page on which an office writes first.
+type beginHandler func(w http.ResponseWriter, r *http.Request, who account.Actor, from origin) error
+
+// fromThread serves a handler for the thread of the address, fromPermission for
+// the permission.
+func fromThread(h beginHandler) account.StaffHandler {
+	return func(w http.ResponseWriter, r *http.Request, who account.Actor) error {
+		return h(w, r, who, origin{ID: r.PathValue("id")})
+	}
+}
+
+func fromPermission(h beginHandler) account.StaffHandler {
+	return func(w http.ResponseWriter, r *http.Request, who account.Actor) error {
+		return h(w, r, who, origin{ID: r.PathValue("id"), Permission: true})
+	}
+}
+
+func (s *Service) getBeginTo(w http.ResponseWriter, r *http.Request, who account.Actor, from origin) error {
+	to, err := s.addressee(r.Context(), who, from)
 	if err != nil {
 		return err
 	}
-	if n == 0 {
+	if to.Holders == 0 {
 		return errNobody
 	}
 	in := postedBegin{id: r.URL.Query().Get("entwurf")}
-	if d, err := begunDraft(r, who, id, in.id); err == nil {
+	if d, err := begunDraft(r, who, from, in.id); err == nil {
 		in.draft, in.box, in.subject, in.body = d, d.Values["mailbox"], d.Values["subject"], d.Values["body"]
 	} else {
 		in.id = newID()
 	}
-	return s.showBegin(w, r, who, http.StatusOK, in)
+	return s.showBegin(w, r, who, from, http.StatusOK, in)
 }
 
-// heldByPerson returns how many people with an account hold a thread that the
-// clerk may see.
-func (s *Service) heldByPerson(r *http.Request, who account.Actor, id string) (int, error) {
-	if _, err := s.head(r.Context(), who, id); err != nil {
-		return 0, err
-	}
-	return s.holders(r.Context(), who.Tenant, id)
-}
-
-// begunDraft returns the draft of a new message that this person began at a
-// thread.
-func begunDraft(r *http.Request, who account.Actor, from, id string) (draft, error) {
+// begunDraft returns the draft of a new message that this person began here.
+func begunDraft(r *http.Request, who account.Actor, from origin, id string) (draft, error) {
 	d, err := loadDraft(web.SessionOf(r), staffPrefix+id)
-	if err == nil && (d.Values["from"] != from || d.Values["person"] != who.Person) {
+	if err == nil && (d.Values["from"] != from.ID || d.Values["person"] != who.Person) {
 		err = fault.NotFound
 	}
 	return d, err
 }
 
-func (s *Service) postBeginTo(w http.ResponseWriter, r *http.Request, who account.Actor) error {
+func (s *Service) postBeginTo(w http.ResponseWriter, r *http.Request, who account.Actor, from origin) error {
 	t, err := s.tenantOf(r)
 	if err != nil {
 		return err
 	}
-	from := r.PathValue("id")
-	if _, err := s.head(r.Context(), who, from); err != nil {
-		return err
+	if _, err := s.addressee(r.Context(), who, from); err != nil {
+		if !from.Permission || !errors.Is(err, fault.NotFound) {
+			return err
+		}
+		return s.showTakenBack(w, r, from, postedText(r, "body"), err)
 	}
 	in, err := s.readBegin(r, t, who, from)
 	if errors.Is(err, fault.Unavailable) && in.body != "" {
@@ -75,7 +83,9 @@ func (s *Service) postBeginTo(w http.ResponseWriter, r *http.Request, who accoun
 	}
 	switch {
 	case errors.Is(err, errNobody):
-		return s.showNobody(w, r, in)
+		return s.showNobody(w, r, from, in.body)
+	case from.Permission && errors.Is(err, fault.NotFound):
+		return s.showTakenBack(w, r, from, in.body, err)
 	case err != nil:
 		return err
 	case in.draft.Sent != nil: // the same form a second time
@@ -84,14 +94,24 @@ func (s *Service) postBeginTo(w http.ResponseWriter, r *http.Request, who accoun
 		if _, err := s.removeUpload(r.Context(), web.SessionOf(r), in.draft.ID, in.remove); err != nil {
 			return err
 		}
-		return web.Redirect(w, r, casePath(from)+"/neu?entwurf="+in.id)
+		return web.Redirect(w, r, from.form()+"?entwurf="+in.id)
 	case len(in.wrong) > 0:
-		return s.showBegin(w, r, who, http.StatusUnprocessableEntity, in)
+		return s.showBegin(w, r, who, from, http.StatusUnprocessableEntity, in)
 	}
 	return s.sendBegun(w, r, t, who, from, in)
 }
 
-func (s *Service) sendBegun(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, who account.Actor, from string, in postedBegin) error {
+// showTakenBack answers who writes from a permission that is none, or none any
+// more: with text to give back it is the page for that, whatever the address
+// names, so that nobody learns which permissions there were.
+func (s *Service) showTakenBack(w http.ResponseWriter, r *http.Request, from origin, text string, err error) error {
+	if text == "" {
+		return err
+	}
+	return s.showNobody(w, r, from, text)
+}
+
+func (s *Service) sendBegun(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, who account.Actor, from origin, in postedBegin) error {
 	box, _ := t.Mailbox(tenant.MailboxID(in.box))
 	_, err := sending(web.SessionOf(r), in.draft.ID, func(d draft) error {
 		_, err := s.begin(r.Context(), who, beginInput{From: from, Draft: d, Mailbox: box, Subject: in.subject, Body: in.body})
@@ -99,7 +119,9 @@ func (s *Service) sendBegun(w http.ResponseWriter, r *http.Request, t *tenant.Te
 	}, nil)
 	switch {
 	case errors.Is(err, errNobody):
-		return s.showNobody(w, r, in)
+		return s.showNobody(w, r, from, in.body)
+	case from.Permission && errors.Is(err, fault.NotFound):
+		return s.showTakenBack(w, r, from, in.body, err)
 	case errors.Is(err, fault.Unavailable):
 		return showLost(w, r, fault.Unavailable, in.body)
 	case err != nil:
@@ -116,7 +138,7 @@ func (s *Service) sendBegun(w http.ResponseWriter, r *http.Request, t *tenant.Te
 
 // readBegin reads the form part by part. Its mailbox stands before the files,
 // because their key belongs to it.
-func (s *Service) readBegin(r *http.Request, t *tenant.Tenant, who account.Actor, from string) (in postedBegin, err error) {
+func (s *Service) readBegin(r *http.Request, t *tenant.Tenant, who account.Actor, from origin) (in postedBegin, err error) {
 	parts, err := web.Parts(r)
 	if err != nil {
 		return in, err
@@ -197,7 +219,7 @@ func (in postedBegin) check(t *tenant.Tenant, who account.Actor) (wrong []fault.
 }
 
 // beginFile receives one file into the draft.
-func (s *Service) beginFile(r *http.Request, t *tenant.Tenant, who account.Actor, from string, in *postedBegin, p *web.Part) error {
+func (s *Service) beginFile(r *http.Request, t *tenant.Tenant, who account.Actor, from origin, in *postedBegin, p *web.Part) error {
 	box, ok := ownBox(t, who, in.box)
 	if !ok {
 		in.wrong = append(in.wrong, fault.Field{Name: "files", Key: "mailbox.error.begin.files"})
@@ -229,7 +251,7 @@ func (s *Service) beginFile(r *http.Request, t *tenant.Tenant, who account.Actor
 // the first post. Two posts of one form at the same time get the same draft, and
 // so the same thread. When another mailbox was chosen since, a new draft begins
 // and its files have to be chosen again: the old keys belong to the old mailbox.
-func (s *Service) beginDraft(r *http.Request, who account.Actor, from string, in *postedBegin, box tenant.MailboxID) (draft, error) {
+func (s *Service) beginDraft(r *http.Request, who account.Actor, from origin, in *postedBegin, box tenant.MailboxID) (draft, error) {
 	if !validDraftID(in.id) {
 		return draft{}, fault.Invalid
 	}
@@ -253,10 +275,10 @@ func (s *Service) beginDraft(r *http.Request, who account.Actor, from string, in
 		if raw == nil {
 			d = newDraft()
 			d.ID, d.Token, d.K = staffPrefix+in.id, "", nil
-			d.Values["person"], d.Values["from"], d.Values["mailbox"] = who.Person, from, string(box)
+			d.Values["person"], d.Values["from"], d.Values["mailbox"] = who.Person, from.ID, string(box)
 			return encode(d), nil
 		}
-		if d, err = decodeDraft(raw); err == nil && (d.Values["from"] != from || d.Values["person"] != who.Person) {
+		if d, err = decodeDraft(raw); err == nil && (d.Values["from"] != from.ID || d.Values["person"] != who.Person) {
 			err = fault.NotFound
 		}
 		return raw, err
@@ -276,51 +298,47 @@ func (s *Service) beginDraft(r *http.Request, who account.Actor, from string, in
 
 // beginView is the page of a new message to a person.
 type beginView struct {
-	Action, Back, Number string
-	Draft                string
-	Boxes                ui.Choice
-	Subject              ui.Input
-	Body                 ui.Area
-	Upload               ui.UploadSpec
-	Files                []ui.File
-	Errors               []ui.FieldError
-	Several              int // people who hold the thread, when it is more than one
+	Action, Back, BackLabel, Lead string
+	Draft                         string
+	Boxes                         ui.Choice
+	Subject                       ui.Input
+	Body                          ui.Area
+	Upload                        ui.UploadSpec
+	Files                         []ui.File
+	Errors                        []ui.FieldError
+	Several                       int // people whom it reaches, when it is more than one
 }
 
-func (s *Service) showBegin(w http.ResponseWriter, r *http.Request, who account.Actor, status int, in postedBegin) error {
+func (s *Service) showBegin(w http.ResponseWriter, r *http.Request, who account.Actor, from origin, status int, in postedBegin) error {
 	t, err := s.tenantOf(r)
 	if err != nil {
 		return err
 	}
-	id := r.PathValue("id")
-	th, err := s.head(r.Context(), who, id)
+	to, err := s.addressee(r.Context(), who, from)
 	if err != nil {
 		return err
 	}
-	n, err := s.holders(r.Context(), who.Tenant, id)
-	if err != nil {
-		return err
-	}
-	v := beginViewOf(r, t, who, th, in)
-	if n > 1 {
-		v.Several = n
+	v := beginViewOf(r, t, who, from, to, in)
+	if to.Holders > 1 {
+		v.Several = to.Holders
 	}
 	return web.Render(w, r, status, web.View{
 		Title: i18n.T(r.Context(), "mailbox.staff.begin.title"), Body: beginPage(v), Errors: len(in.wrong), Staff: true, Narrow: true, Section: "inbox",
 	})
 }
 
-func beginViewOf(r *http.Request, t *tenant.Tenant, who account.Actor, th thread, in postedBegin) beginView {
+func beginViewOf(r *http.Request, t *tenant.Tenant, who account.Actor, from origin, to addressee, in postedBegin) beginView {
 	ctx := r.Context()
 	if in.box == "" {
-		in.box = string(th.Mailbox)
+		in.box = string(to.Mailbox)
 	}
 	box, ok := ownBox(t, who, in.box)
 	if !ok {
-		box, _ = t.Mailbox(th.Mailbox)
+		box, _ = t.Mailbox(to.Mailbox)
 	}
 	v := beginView{
-		Action: casePath(th.ID) + "/neu", Back: casePath(th.ID), Number: th.Number, Draft: in.id, Errors: in.wrong.summary(r),
+		Action: from.form(), Back: from.page(), Draft: in.id, Errors: in.wrong.summary(r),
+		BackLabel: i18n.T(ctx, "mailbox.staff.backto", "number", to.Number), Lead: i18n.T(ctx, "mailbox.staff.begin.lead", "number", to.Number),
 		Boxes:   ui.Choice{Name: "postfach", Label: i18n.T(ctx, "mailbox.staff.begin.mailbox"), Hint: i18n.T(ctx, "mailbox.staff.begin.mailboxhint"), Error: in.wrong.of(r, "postfach")},
 		Subject: ui.Input{Name: "subject", Label: fieldLabel(ctx, "subject"), Value: in.subject, Error: in.wrong.of(r, "subject"), Max: maxSubject},
 		Body: ui.Area{
@@ -331,6 +349,10 @@ func beginViewOf(r *http.Request, t *tenant.Tenant, who account.Actor, th thread
 			Name: "files", Label: i18n.T(ctx, "mailbox.staff.begin.files"), Accept: acceptOf(box), Multiple: true, Optional: true, Error: in.wrong.of(r, "files"),
 			Limits: i18n.T(ctx, "mailbox.staff.answer.limits", "n", box.MaxFiles, "bytes", i18n.Size(ctx, box.MaxFile), "kinds", kindList(box.FileKinds)),
 		},
+	}
+	if from.Permission {
+		v.BackLabel = i18n.T(ctx, "mailbox.permits.title")
+		v.Lead = i18n.T(ctx, "mailbox.permits.lead", "name", ui.Spelled(to.Contact.Name), "date", i18n.Date(ctx, to.Since))
 	}
 	for _, m := range boxesOf(t, who) {
 		v.Boxes.Options = append(v.Boxes.Options, ui.Option{Value: string(m.ID), Label: m.Title(i18n.Lang(ctx)), Selected: m.ID == box.ID})
@@ -343,8 +365,8 @@ func beginViewOf(r *http.Request, t *tenant.Tenant, who account.Actor, th thread
 
 // showNobody says that the person cannot be written to any more, and gives the
 // text back.
-func (s *Service) showNobody(w http.ResponseWriter, r *http.Request, in postedBegin) error {
-	v := lostView{Text: in.body, Thread: casePath(r.PathValue("id")), Nobody: true}
+func (s *Service) showNobody(w http.ResponseWriter, r *http.Request, from origin, text string) error {
+	v := lostView{Text: text, Thread: from.page(), Nobody: !from.Permission, TakenBack: from.Permission}
 	return web.Render(w, r, http.StatusConflict, web.View{
 		Title: i18n.T(r.Context(), "mailbox.staff.lost.title"), Body: lostPage(v), Staff: true, Narrow: true, NoIndex: true,
 	})

@@ -271,7 +271,7 @@ func (s *Service) keepText(field string, h account.StaffHandler) web.Handler {
 
 // showLost says that nothing was sent and shows the text that came.
 func showLost(w http.ResponseWriter, r *http.Request, kind fault.Kind, text string) error {
-	v, status := lostView{Text: text, Ended: true, Thread: casePath(r.PathValue("id"))}, http.StatusForbidden
+	v, status := lostView{Text: text, Ended: true, Thread: leftPage(r)}, http.StatusForbidden
 	if kind == fault.Unavailable {
 		v.Ended, status = false, http.StatusServiceUnavailable
 	} else if web.SessionState(r) == web.None { // signed out in another tab, or the browser was closed

@@ -16,6 +16,8 @@
 //     (A45–A47); it destroys the keys first, then the rows, then the files.
 //   - Whether a clerk may read is decided by the vault for every key, not by
 //     the code here.
+//   - An office writes first only to who holds a thread of it or gave it a
+//     permission; nobody searches for people (begin.go, permission.go).
 //
 // Operations that touch both the vault and the database enqueue a settling job
 // in the database first, so that a crash between the two is repaired from what

@@ -335,6 +335,9 @@ func (s *Service) forgetAccount(ctx context.Context, tx *db.Tx, accountID string
 	if err := deleteHoldingsOf(ctx, tx, accountID); err != nil {
 		return err
 	}
+	if err := s.forgetPermissions(ctx, tx, accountID); err != nil {
+		return err
+	}
 	for {
 		list, err := selectSavedOf(ctx, tx, accountID, savedBatch)
 		if err != nil || len(list) == 0 {
@@ -383,6 +386,7 @@ func (s *Service) registerAccountJobs() {
 	s.Jobs.Handle(jobHold, s.runHold)
 	s.Jobs.Handle(jobTellHolder, s.runTellHolder, jobs.Lasting(mailFor))
 	s.Jobs.Handle(jobUnbegun, s.runUnbegun)
+	s.Jobs.Handle(jobUnpermit, s.runUnpermit)
 	s.Jobs.Handle(jobDropDraft, s.runDropDraft)
 	s.Jobs.Every(jobExpireDrafts, time.Hour, s.runExpireDrafts)
 	s.Accounts.OnDelete(s.forgetAccount)

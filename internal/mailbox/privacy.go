@@ -17,7 +17,7 @@ func Personal() personal.Declaration {
 	return personal.Declaration{
 		Domain: "mailbox",
 		Stores: []personal.Store{
-			threads(), messages(), files(), intake(), numbersStore(), drafts(), holdings(), savedDrafts(), savedFilesStore(),
+			threads(), messages(), files(), intake(), numbersStore(), drafts(), holdings(), permissions(), savedDrafts(), savedFilesStore(),
 			exceptions(),
 			byMail(), mailMarks(),
 		},

@@ -34,6 +34,25 @@ func holdings() personal.Store {
 	return s
 }
 
+// permissions are those to write first. They are the person's alone: nothing of
+// them stays with the office.
+func permissions() personal.Store {
+	s := ofHolder("mailbox_permissions", "mailbox.privacy.account.permissions", []personal.Column{
+		{Name: "id", Category: personal.Identifier},
+		{Name: "account_id", Category: personal.Identifier},
+		{Name: "message_id", Category: personal.Identifier},
+		{Name: "card", Category: personal.Content, Special: personal.SpecialPossible},
+		{Name: "created_at", Category: personal.Behaviour},
+	}, "tenant_id", "mailbox_id")
+	s.Sealed = []personal.Part{{Name: "card", Category: personal.Content, Special: personal.SpecialPossible}}
+	s.Retention = personal.Retention{HumanDecides: "mailbox.privacy.account.permissions_retention"}
+	s.Erase = []personal.Erasure{{Role: personal.Citizen, Act: personal.Shred}}
+	s.Export = []personal.Column{
+		{Name: "card", Category: personal.Content, Special: personal.SpecialPossible}, {Name: "created_at", Category: personal.Behaviour},
+	}
+	return s
+}
+
 func savedDrafts() personal.Store {
 	s := ofHolder("mailbox_saved_drafts", "mailbox.privacy.account.drafts", []personal.Column{
 		{Name: "id", Category: personal.Identifier},

@@ -26,6 +26,9 @@ func (s *Service) runReapply(ctx context.Context, _ jobs.Job) error {
 		if err := s.reapply(ctx, t); err != nil {
 			return fmt.Errorf("mailbox: compare threads of %s: %w", t.ID, err)
 		}
+		if err := s.reapplyPermissions(ctx, t.ID); err != nil {
+			return fmt.Errorf("mailbox: compare permissions of %s: %w", t.ID, err)
+		}
 	}
 	return nil
 }

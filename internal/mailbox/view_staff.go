@@ -136,6 +136,9 @@ func sideOf(r *http.Request, t *tenant.Tenant, who account.Actor, f filter, c co
 	}
 	side.Fold = cmp.Or(side.Fold, i18n.T(ctx, "mailbox.staff.side.views"))
 	side.Groups = append(side.Groups, group)
+	side.Groups = append(side.Groups, ui.SideGroup{Title: i18n.T(ctx, "mailbox.permits.side"), Items: []ui.NavItem{{
+		Href: permitsPath, Label: i18n.T(ctx, "mailbox.permits.title"), Icon: "how_to_reg", Current: r.URL.Path == permitsPath,
+	}}})
 	if len(who.Mailboxes) > 1 {
 		side.Groups = append(side.Groups, boxGroup(r, t, who, f))
 	}

@@ -92,7 +92,7 @@ func (s *Service) threadView(r *http.Request, who account.Actor, id string, form
 		return threadPageView{}, err
 	}
 	v.Protocol = protocolView(r, log, names)
-	if v.Holders, err = s.holders(ctx, who.Tenant, id); err != nil {
+	if v.Holders, err = s.holders(ctx, who.Tenant, origin{ID: id}); err != nil {
 		return threadPageView{}, err
 	}
 	box, _ := t.Mailbox(o.Mailbox)
@@ -461,4 +461,5 @@ type lostView struct {
 	Ended        bool // the session; otherwise the vault is away
 	Cookie       bool // is missing
 	Nobody       bool // holds the thread any more
+	TakenBack    bool // the permission, if there was one
 }

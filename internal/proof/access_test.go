@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"poststelle/internal/account"
+	"poststelle/internal/mailbox"
 	"poststelle/internal/tenant"
 	"poststelle/internal/web/ui"
 	"poststelle/internal/web/webtest"
@@ -36,9 +37,12 @@ type stage struct {
 	// mine is a letter in the mailbox of the clerk and the lead; beside is one of
 	// another mailbox of the same authority, foreign one of the other authority.
 	mine, beside, foreign sealedLetter
-	victim                clerk  // whom requests of the matrix are about
-	stranger              clerk  // staff of the other authority
-	request               string // to open evidence, at the other authority
+	// permits are permissions of people who are not asked about: for another
+	// mailbox, and at the other authority.
+	permits  []string
+	victim   clerk  // whom requests of the matrix are about
+	stranger clerk  // staff of the other authority
+	request  string // to open evidence, at the other authority
 }
 
 // person adds somebody in a role. Who may be a member joins the mailboxes.
@@ -99,7 +103,19 @@ func newStage(t *testing.T) *stage {
 	away := first.Other()
 	away.Host = beispielingen
 	s.foreign = s.keep(away, "rathaus", "allgemein", "Chaussee")
+	s.permits = []string{s.permit("musterstadt", "buergerbuero"), s.permit("beispielingen", "rathaus")}
 	return s
+}
+
+// permit has somebody with an account let a mailbox write first, and returns the
+// id of the permission.
+func (s *stage) permit(of tenant.ID, box tenant.MailboxID) string {
+	s.t.Helper()
+	t, _ := s.Directory.ByID(of)
+	who, err := s.Accounts.AddCitizen(s.t.Context(), t, "erlaubt@"+string(of)+".example", citizenPassword)
+	must(s.t, err)
+	must(s.t, s.Mailboxes.Permit(s.t.Context(), t, who, mailbox.Permit{Mailbox: box, Name: "Dora Dritte", Reason: "Akte 12"}))
+	return texts(s.t, s.DB, `select id from mailbox_permissions where tenant_id = '`+string(of)+`'`)[0]
 }
 
 // register gives a citizen an account and signs them in.

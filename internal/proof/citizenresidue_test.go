@@ -33,6 +33,7 @@ func TestResidue_OfAnAccount(t *testing.T) {
 		p = c.Get("/postfach/" + held.Thread).Want(http.StatusOK)
 		formTo(t, p, "/antwort").Set("body", m.plant("Nachtrag ")).File("files", m.plant("nach")+".txt", "text/plain", []byte(m.plant("Datei "))).
 			File("files", "nicht.exe", "text/plain", []byte("MZ")).Submit("aktion=senden").Want(http.StatusUnprocessableEntity)
+		formTo(t, c.Get("/postfach/erlauben").Want(http.StatusOK), "/postfach/erlauben").Set("name", m.plant("Halber Name ")).Submit().Want(http.StatusUnprocessableEntity)
 		formTo(t, c.Get("/konto/adresse").Want(http.StatusOK), "/konto/adresse").Set("email", m.plant("ohne-at")).Submit().Want(http.StatusUnprocessableEntity)
 		if got := h.blobCount(); got != blobs+2 {
 			t.Fatalf("%d files on disk, want %d and two uploads", got, blobs)
@@ -52,7 +53,7 @@ func TestResidue_OfAnAccount(t *testing.T) {
 		none(t, when, h.traces(m))
 		c := h.browser()
 		h.enter(c, mail)
-		for _, path := range []string{"/nachricht/3", "/nachricht/4", "/postfach", "/postfach/entwuerfe", "/postfach/" + held.Thread, "/konto", "/konto/adresse"} {
+		for _, path := range []string{"/nachricht/3", "/nachricht/4", "/postfach", "/postfach/entwuerfe", "/postfach/erlauben", "/postfach/" + held.Thread, "/konto", "/konto/adresse"} {
 			if p := c.Get(path); strings.Contains(p.Body, m.core) {
 				t.Errorf("%s: %s of a new session shows what was typed", when, path)
 			}
@@ -85,10 +86,10 @@ func TestResidue_OfAnAccount(t *testing.T) {
 	h.sabotage(m)
 }
 
-// TestRestore_DeletedAccount: an account that was deleted, its letters and its
-// drafts do not come back with an older copy of database and files, neither to
-// the person who had it nor to who takes the address next. The office keeps what
-// it received. Without the deletion the same copy opens.
+// TestRestore_DeletedAccount: an account that was deleted, its letters, drafts and
+// permissions do not come back with an older copy of database and files, neither
+// to the person who had it nor to who takes the address next. The office keeps
+// what it received, and no permission. Without the deletion the same copy opens.
 func TestRestore_DeletedAccount(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -102,6 +103,7 @@ func TestRestore_DeletedAccount(t *testing.T) {
 			d, err := h.Mailboxes.DeliverHeld(t.Context(), h.stadt(), kim, mailbox.Letter{Mailbox: "tiefbauamt", Topic: "schaden", Subject: core + " am Markt", Body: "Der " + core + " ist umgefallen."})
 			must(t, err)
 			must(t, h.Mailboxes.SaveDraft(t.Context(), h.stadt(), kim, mailbox.Letter{Mailbox: "tiefbauamt", Subject: core, Body: "Noch ein " + core}))
+			must(t, h.Mailboxes.Permit(t.Context(), h.stadt(), kim, mailbox.Permit{Mailbox: "tiefbauamt", Name: "Kim " + core}))
 			h.settle()
 			var copied string
 			h.reopen(func() { copied = h.backup() })
@@ -123,10 +125,13 @@ func TestRestore_DeletedAccount(t *testing.T) {
 			if c.delete {
 				b, _ = h.registered(mail) // the address is free, and begins with nothing
 			}
-			for _, path := range []string{"/postfach", "/postfach/entwuerfe", "/postfach/" + d.Thread} {
+			for _, path := range []string{"/postfach", "/postfach/entwuerfe", "/postfach/erlauben", "/postfach/" + d.Thread} {
 				if open := strings.Contains(b.Get(path).Body, core); open == c.delete {
 					t.Errorf("%s: opens from the copy: %t", path, open)
 				}
+			}
+			if open := strings.Contains(h.clerkBrowser(who).Get("/amt/erlaubnisse").Want(http.StatusOK).Body, core); open == c.delete {
+				t.Errorf("the permission opens for the office from the copy: %t", open)
 			}
 			if page := h.clerkBrowser(who).Get("/amt/vorgang/" + d.Thread).Want(http.StatusOK); !strings.Contains(page.Body, core) {
 				t.Error("the office lost its copy")

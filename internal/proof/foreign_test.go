@@ -43,6 +43,8 @@ func (s *stage) objects(pattern string) (foreign []string) {
 		return []string{foreignPicture}
 	case pattern == "/newsletter/archiv/{number}":
 		return []string{"987654321"}
+	case strings.HasPrefix(pattern, "/amt/erlaubnisse/{id}"), strings.HasPrefix(pattern, "/postfach/erlauben/{id}"):
+		return s.permits
 	case strings.HasPrefix(pattern, "/postfach/{id}"):
 		return []string{s.foreign.thread, s.mine.thread}
 	case strings.HasPrefix(pattern, "/postfach/entwuerfe/{draft}"):

@@ -70,8 +70,20 @@ func TestMarkers_Accounts(t *testing.T) {
 	f.Set("subject", m.plant("Sperrung ")).Set("body", m.plant("Am Samstag ")).File("files", m.plant("plan")+".txt", "text/plain", []byte(m.plant("Lageplan ")))
 	f.Submit("aktion=senden").Want(http.StatusOK)
 	h.settle()
+	// Allowed to write first, and written to.
+	f = formTo(t, anna.Get("/postfach/erlauben").Want(http.StatusOK), "/postfach/erlauben")
+	f.Set("mailbox", "").Set("name", m.plant("Halber Name ")).Submit().Want(http.StatusUnprocessableEntity)
+	f.Set("mailbox", "tiefbauamt").Set("name", m.plant("Erlaubte ")).Set("wofuer", m.plant("Akte ")).Submit().Want(http.StatusOK)
+	h.settle()
+	permits := office.Get("/amt/erlaubnisse").Want(http.StatusOK)
+	if !strings.Contains(permits.Body, m.core) {
+		t.Fatalf("the office sees %q", permits.Text("main"))
+	}
+	f = formTo(t, permits.Click("Schreiben").Want(http.StatusOK), "/neu")
+	f.Set("subject", m.plant("Erlaubt ")).Set("body", m.plant("Zuerst ")).Submit("aktion=senden").Want(http.StatusOK)
+	h.settle()
 	list := anna.Get("/postfach").Want(http.StatusOK)
-	if list.Count(".ps-msg") != 2 {
+	if list.Count(".ps-msg") != 3 {
 		t.Fatalf("mailbox shows %q", list.Text("main"))
 	}
 	for _, path := range links(list, "/postfach/") {
