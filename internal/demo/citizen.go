@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"poststelle/internal/mailbox"
+	"poststelle/internal/tenant"
 	"poststelle/internal/vault"
 )
 
@@ -41,6 +42,29 @@ func (s *seeding) draft(ctx context.Context) error {
 gibt es in den Osterferien wieder eine Betreuung für Grundschulkinder? Mein Kind geht in die zweite Klasse. Wir bräuchten`,
 		Files: []mailbox.File{pdf("Schulbescheinigung.pdf", "Schulbescheinigung", "Das Kind besucht die Klasse 2b der Lindenschule.")},
 	})
+}
+
+// permits are the offices that the citizen lets write first.
+func (s *seeding) permits() (out []scene) {
+	for _, p := range []struct {
+		of     tenant.ID
+		day    int
+		hour   float64
+		permit mailbox.Permit
+	}{
+		{stadt, 12, 18.4, mailbox.Permit{Mailbox: "ordnungsamt", Name: "Kim Musterperson", Reason: "Bewohnerparkausweis Lindenstraße, Aktenzeichen 32-4711"}},
+		{stadt, 4, 7.5, mailbox.Permit{Mailbox: "kita-schule", Name: "Kim Musterperson, Mutter von Juna (Klasse 2b)", Reason: "Ferienbetreuung"}},
+		{gemeinde, 5, 20.1, mailbox.Permit{Mailbox: "bauen-umwelt", Name: "Kim Musterperson"}},
+	} {
+		out = append(out, scene{at: daysAgo(s.Now, p.day, p.hour), run: func(ctx context.Context) error {
+			t, err := s.tenant(p.of)
+			if err != nil {
+				return err
+			}
+			return s.Mailboxes.Permit(ctx, t, s.kim, p.permit)
+		}})
+	}
+	return out
 }
 
 // held are the letters of the registered citizen.

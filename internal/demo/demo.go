@@ -168,6 +168,7 @@ type scene struct {
 // play does everything in the order of time.
 func (s *seeding) play(ctx context.Context) error {
 	all := append(s.news(), s.letters()...)
+	all = append(all, s.permits()...)
 	for _, st := range append(stories(), held()...) {
 		all = append(all, s.scenes(st)...)
 	}

@@ -203,6 +203,7 @@ func checkContent(t *testing.T, h *house, staff []demo.Staff) {
 		"mailbox_messages where kind = 'event'":                3,
 		"mailbox_messages where kind = 'office' and by_mail":   2,
 		"mailbox_files":                                        25,
+		"mailbox_permissions":                                  3,
 		"tenant_banners":                                       1,
 		"newsletter_subscribers where state = 'active'":        25,
 		"newsletter_issues where state = 'sent'":               4,

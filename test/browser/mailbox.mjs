@@ -58,6 +58,80 @@ export function mailboxes(demo) {
     });
   });
   for (const [lang, js] of [['de', true], ['en', false]]) {
+    test(`written to first, never having written (${lang}, scripts ${js ? 'on' : 'off'})`, async (t) => {
+      const ps = demo();
+      const tenant = ps.authorities[0];
+      const mark = crypto.randomBytes(4).toString('hex');
+      const email = `erlaubt-${mark}@example.org`;
+      const clerk = ps.staffOf(tenant).find((s) => s.login === 'e.aydin');
+      const people = [await ps.visitor({ tenant, lang, js }), await ps.visitor({ tenant, js })];
+      await journey(t, people, async (v, office) => {
+        v.expect(422);
+        office.expect(409);
+        await step.register(ps, v, email);
+        await v.go('/konto');
+        await v.press('main a[href$="/postfach/erlauben"]');
+        await v.at('/postfach/erlauben');
+        await v.look();
+        await v.press(step.submit);
+        assert.equal(await v.page.locator('[aria-invalid]').count(), 2, 'both fields say what is wrong');
+        await v.look();
+        const allow = async () => {
+          await v.page.locator('main [name=mailbox]').selectOption('tiefbauamt');
+          await v.page.locator('main [name=name]').fill(`Erika ${mark}`);
+          await v.page.locator('main [name=wofuer]').fill(`Akte ${mark}`);
+          await v.press(step.submit);
+          await v.at('/postfach/erlauben');
+        };
+        await allow();
+        await v.look();
+        await allow(); // the same once more is the same
+        assert.equal(await v.page.locator('form[action$="/zuruecknehmen"]').count(), 1, 'one permission');
+        await v.go('/postfach');
+        assert.equal(await v.page.locator('.ps-empty').count(), 1, 'a permission is no letter');
+
+        // The office finds who asked, and writes.
+        await step.signIn(office, clerk);
+        await office.press('a[href$="/amt/erlaubnisse"]:visible');
+        await office.look();
+        assert.ok(!(await office.page.locator('body').innerText()).includes(email), 'the office does not see the address');
+        const line = office.page.locator('tbody tr', { hasText: `Erika ${mark}` });
+        assert.ok((await line.innerText()).includes(`Akte ${mark}`));
+        await office.leads(() => line.locator('a[href$="/neu"]').click());
+        await office.look();
+        const form = office.path();
+        await office.page.locator('main [name=subject]').fill(`Ihr Antrag ${mark}`);
+        await office.page.locator('main [name=body]').fill('Bitte bringen Sie den Plan mit.');
+        await office.press('button[value=senden]');
+        await office.look();
+        const thread = office.path();
+        const mail = await ps.waitForMail((m) => m.to === email && m.text.includes('/postfach'));
+        assert.ok(!mail.text.includes(mark) && !mail.text.includes('Tiefbauamt'), 'the notice has no content');
+        await openRow(v, `Ihr Antrag ${mark}`);
+        await step.readThread(v, { text: 'Bitte bringen Sie den Plan mit.' });
+        await step.write(v, { text: `Den Plan bringe ich mit (${mark}).` });
+        await office.go(thread);
+        await office.page.getByText(`Den Plan bringe ich mit (${mark}).`).first().waitFor();
+
+        // Taken back while the clerk writes again: nothing is sent, and the text is not lost.
+        await office.go(form);
+        await office.page.locator('main [name=subject]').fill(`Noch etwas ${mark}`);
+        await office.page.locator('main [name=body]').fill('Dieser Text darf nicht verloren gehen.');
+        await v.go('/postfach/erlauben');
+        await v.press('form[action$="/zuruecknehmen"] button');
+        await v.at('/postfach/erlauben');
+        await v.look();
+        assert.equal(await v.page.locator('form[action$="/zuruecknehmen"]').count(), 0);
+        await office.press('button[value=senden]');
+        assert.equal(await office.page.locator('main textarea').inputValue(), 'Dieser Text darf nicht verloren gehen.');
+        await office.look();
+        await office.go(form, { status: 404 });
+        await v.go('/postfach');
+        assert.equal(await row(v, `Noch etwas ${mark}`).count(), 0);
+        assert.equal(await row(v, `Ihr Antrag ${mark}`).count(), 1, 'what was written stays');
+      });
+    });
+
     test(`a mailbox with an account (${lang}, scripts ${js ? 'on' : 'off'})`, async (t) => {
       const ps = demo();
       const tenant = ps.authorities[0];
