@@ -42,9 +42,12 @@ func passkeyPairs(ctx context.Context, k passkeyRow) []ui.Pair {
 }
 
 func sessionPairs(ctx context.Context, s sessionRow) []ui.Pair {
-	return []ui.Pair{
-		{Key: i18n.T(ctx, "account.konto.sessions.where"), Text: s.Authority},
+	pairs := []ui.Pair{
 		{Key: i18n.T(ctx, "account.konto.sessions.since"), Node: ui.DayShort(s.Begun)},
 		{Key: i18n.T(ctx, "account.konto.sessions.used"), Node: ui.DayShort(s.Used)},
 	}
+	if s.Authority != "" {
+		pairs = append([]ui.Pair{{Key: i18n.T(ctx, "account.konto.sessions.where"), Text: s.Authority}}, pairs...)
+	}
+	return pairs
 }

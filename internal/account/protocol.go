@@ -113,8 +113,8 @@ func (a *Accounts) lines(ctx context.Context, who Actor, s span, names map[strin
 		line := protocolLine{At: i.At, Who: i.Actor, Action: i.Action, Object: named(names, i.Object), Detail: detailText(ctx, i.Detail, names)}
 		if person, ok := strings.CutPrefix(i.Actor, "staff:"); ok {
 			line.Who = named(names, person)
-		} else if i.Actor == "citizen" || i.Actor == "cli" {
-			line.Who = i18n.T(ctx, "account.protocol.by."+i.Actor)
+		} else {
+			line.Who = whoWord(ctx, i.Actor)
 		}
 		if i.Blanked {
 			line.Detail = i18n.T(ctx, "account.protocol.blanked")
@@ -147,7 +147,11 @@ func (a *Accounts) vaultLines(ctx context.Context, who Actor, s span, f vault.Au
 		if r.Items > 1 {
 			detail["count"] = strconv.Itoa(r.Items)
 		}
-		out = append(out, protocolLine{At: r.At, Who: named(names, r.Person), Action: r.Action, Object: named(names, r.Object), Detail: detailText(ctx, detail, names)})
+		by := named(names, r.Person)
+		if by == r.Person {
+			by = whoWord(ctx, by)
+		}
+		out = append(out, protocolLine{At: r.At, Who: by, Action: r.Action, Object: named(names, r.Object), Detail: detailText(ctx, detail, names)})
 	}
 	if page.More {
 		next = strconv.FormatInt(page.Rows[len(page.Rows)-1].Seq, 10)
@@ -175,8 +179,11 @@ func detailText(ctx context.Context, detail map[string]string, names map[string]
 	slices.Sort(keys)
 	for i, k := range keys {
 		value := named(names, detail[k])
-		if k == "role" && slices.Contains(Roles(), Role(value)) {
+		switch {
+		case (k == "role" || k == "purpose") && slices.Contains(Roles(), Role(value)):
 			value = roleName(ctx, Role(value))
+		case k == "purpose" && slices.Contains(purposes(), value):
+			value = i18n.T(ctx, "account.protocol.purpose."+value)
 		}
 		keys[i] = keyWord(ctx, k) + ": " + value
 	}

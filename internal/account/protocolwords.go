@@ -7,6 +7,7 @@ import (
 
 	"poststelle/internal/i18n"
 	"poststelle/internal/tenant"
+	"poststelle/internal/vault"
 	"poststelle/internal/web/ui"
 )
 
@@ -41,6 +42,26 @@ func vaultDeeds() []string {
 // detailKeys are the keys of a detail that the log has words for.
 func detailKeys() []string {
 	return []string{"case", "channel", "count", "day", "from", "ground", "hash", "kind", "mailbox", "message", "purpose", "role", "rule", "seq", "staff", "thread", "until"}
+}
+
+// purposes are what the vault opened something for, as far as the log has words.
+func purposes() []string { return []string{"mail", "notify", "own", "passkey", "read"} }
+
+// whoWord says who acted where it was nobody of this tenant's staff: the parts of
+// the program that the vault knows by name, and its jobs. Anything else stands as it is.
+func whoWord(ctx context.Context, actor string) string {
+	kind, name, _ := strings.Cut(actor, ":")
+	switch {
+	case kind == "citizen" || kind == "account":
+		return i18n.T(ctx, "account.protocol.by.citizen")
+	case kind == "cli" || kind == "service" && name == vault.ServiceConsole:
+		return i18n.T(ctx, "account.protocol.by.cli")
+	case kind == "service" && slices.Contains([]string{vault.ServiceNotifier, vault.ServiceMailer, vault.ServiceRetention, vault.ServiceWebsite}, name):
+		return i18n.T(ctx, "account.protocol.by."+name)
+	case kind == "job":
+		return i18n.T(ctx, "account.protocol.by.job")
+	}
+	return actor
 }
 
 // deedWord says in words what an action means; an action nobody has words for stands as it is.

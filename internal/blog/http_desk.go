@@ -26,7 +26,9 @@ func (s *Service) deskRoutes(all *web.Router) {
 	proof := all.For(s.Accounts.StaffRule(account.Editor, account.DPO, account.Admin).Of(module))
 	ask := all.For(s.Accounts.StaffRule(account.Editor, account.DPO).Of(module))
 	staff := s.Accounts.Staff
-	texts := []account.Typed{{Name: "titel", Label: "blog.edit.name"}, {Name: "text", Label: "blog.edit.text", Rows: 14}}
+	texts := []account.Typed{
+		{Name: "titel", Label: "blog.edit.name"}, {Name: "kurz", Label: "blog.edit.summary", Rows: 3}, {Name: "text", Label: "blog.edit.text", Rows: 14},
+	}
 	const one = deskPath + "/beitraege/{id}"
 	rt.Handle("GET "+deskPath+"/beitraege", staff(s.getPosts))
 	rt.Handle("GET "+deskPath+"/beitraege/neu", staff(s.getNew))
