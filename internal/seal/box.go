@@ -2,9 +2,13 @@ package seal
 
 import (
 	"crypto/hpke"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"sync"
 )
 
 // ErrKey reports bytes that are no key of this suite, or a zero Public or
@@ -13,15 +17,20 @@ var ErrKey = errors.New("seal: not a key of this suite")
 
 const (
 	kemEncSize    = 1088 + 65 // ML-KEM-768 ciphertext, P-256 point
-	boxOverhead   = 1 + kemEncSize + tagSize
+	placeSize     = 2
+	boxKeySize    = 32
+	boxOverhead   = 1 + kemEncSize + placeSize + tagSize
 	publicKeySize = 1 + 1184 + 65
 )
 
 // Public is a key that seals boxes: HPKE (RFC 9180) with the hybrid KEM
-// MLKEM768-P256, HKDF-SHA256 and AES-256-GCM. It stays secret as long as one of
-// ML-KEM-768 and P-256 holds. Public and its copies may be used by several
+// MLKEM768-P256 and HKDF-SHA256 exports a key for each box, which AES-256-GCM
+// uses. It stays secret as long as one of ML-KEM-768 and P-256 holds. Public and its copies may be used by several
 // goroutines at once.
-type Public struct{ key hpke.PublicKey }
+type Public struct {
+	key    hpke.PublicKey
+	rounds *rounds
+}
 
 // Private opens boxes. It prints as "[secret]".
 type Private struct{ key hpke.PrivateKey }
@@ -42,7 +51,7 @@ func ParsePublic(b []byte) (Public, error) {
 	if err != nil {
 		return Public{}, ErrKey
 	}
-	return Public{k}, nil
+	return Public{k, new(rounds)}, nil
 }
 
 // ParsePrivate reads what Private.Bytes returned, or fails with ErrKey.
@@ -76,7 +85,7 @@ func (p Private) Public() Public {
 	if p.key == nil {
 		return Public{}
 	}
-	return Public{p.key.PublicKey()}
+	return Public{p.key.PublicKey(), new(rounds)}
 }
 
 // String returns "[secret]".
@@ -95,38 +104,141 @@ func (Private) LogValue() slog.Value { return slog.StringValue(secret) }
 func (Private) MarshalText() ([]byte, error) { return nil, errPrint }
 
 // SealBox seals plaintext so that only the private key opens it, and only
-// together with the same ad. A box says nothing about who sealed it. It is
-// 1170 bytes longer than plaintext.
+// together with the same ad. A box says nothing about who sealed it; boxes that
+// were sealed in the same moment show that. It is 1172 bytes longer than
+// plaintext.
 func (p Public) SealBox(plaintext, ad []byte) ([]byte, error) {
 	if p.key == nil {
 		return nil, ErrKey
 	}
-	enc, s, err := hpke.NewSender(p.key, hpke.HKDFSHA256(), hpke.AES256GCM(), []byte(labelBox))
-	if err != nil {
-		return nil, fmt.Errorf("seal: box: %w", err)
+	r, place := p.rounds.join(p.key)
+	if r.err != nil {
+		return nil, fmt.Errorf("seal: box: %w", r.err)
 	}
-	ct := must(s.Seal(ad, plaintext)) // fails only after 2^96 messages
 	b := make([]byte, 0, len(plaintext)+boxOverhead)
 	b = append(b, suite)
-	b = append(b, enc...)
-	return append(b, ct...), nil
+	b = append(b, r.enc...)
+	b = binary.BigEndian.AppendUint16(b, uint16(place))
+	var nonce [12]byte // zero: the key is used once
+	b = newGCM(r.keys[place]).Seal(b, nonce[:], plaintext, ad)
+	clear(r.keys[place])
+	return b, nil
 }
 
 // OpenBox opens a box, or fails with ErrForged (ErrKey for the zero value).
-func (p Private) OpenBox(box, ad []byte) ([]byte, error) {
-	if p.key == nil {
+func (p Private) OpenBox(box, ad []byte) ([]byte, error) { return p.Opener().OpenBox(box, ad) }
+
+// Opener opens many boxes of one key. Those that were sealed in the same moment
+// cost it one decapsulation, so it keeps what opens them until it is dropped. It
+// is for one goroutine.
+type Opener struct {
+	key   hpke.PrivateKey
+	known map[[sha256.Size]byte]*hpke.Recipient
+}
+
+// Opener returns an Opener for p; that of the zero value opens nothing.
+func (p Private) Opener() *Opener {
+	return &Opener{key: p.key, known: map[[sha256.Size]byte]*hpke.Recipient{}}
+}
+
+// OpenBox opens a box as [Private.OpenBox] does.
+func (o *Opener) OpenBox(box, ad []byte) ([]byte, error) {
+	if o == nil || o.key == nil {
 		return nil, ErrKey
 	}
 	if len(box) < boxOverhead || box[0] != suite {
 		return nil, ErrForged
 	}
-	r, err := hpke.NewRecipient(box[1:1+kemEncSize], p.key, hpke.HKDFSHA256(), hpke.AES256GCM(), []byte(labelBox))
+	r, err := o.recipient(box[1 : 1+kemEncSize])
 	if err != nil {
 		return nil, ErrForged
 	}
-	b, err := r.Open(ad, box[1+kemEncSize:])
+	at := 1 + kemEncSize
+	key := must(r.Export(string(box[at:at+placeSize]), boxKeySize))
+	var nonce [12]byte
+	b, err := newGCM(key).Open(nil, nonce[:], box[at+placeSize:], ad)
+	clear(key)
 	if err != nil {
 		return nil, ErrForged
 	}
 	return b, nil
+}
+
+func (o *Opener) recipient(enc []byte) (*hpke.Recipient, error) {
+	id := sha256.Sum256(enc)
+	if r, ok := o.known[id]; ok {
+		return r, nil
+	}
+	r, err := hpke.NewRecipient(enc, o.key, hpke.HKDFSHA256(), hpke.ExportOnly(), []byte(labelBox))
+	if err == nil {
+		o.known[id] = r
+	}
+	return r, err
+}
+
+// maxPlaces is how many boxes share an encapsulation at most; places have two
+// bytes.
+const maxPlaces = 1024
+
+// rounds lets callers that seal to a key in the same moment share one
+// encapsulation, which costs a hundred times the rest: the first one of a round
+// encapsulates for all, and each gets a key of its own. What could open the boxes
+// of a round is dropped before the first of them exists, so the memory of the one
+// who seals never opens a box that is stored.
+type rounds struct {
+	turn sync.Mutex // held while one encapsulates; who comes meanwhile is the next round
+	mu   sync.Mutex
+	next *round // takes in whoever comes; nil before the first
+}
+
+type round struct {
+	places int
+	done   chan struct{} // closed when the rest is there
+	enc    []byte
+	keys   [][]byte // by place
+	err    error
+}
+
+// join returns a finished round and the caller's place in it.
+func (g *rounds) join(key hpke.PublicKey) (r *round, place int) {
+	g.mu.Lock()
+	r = g.next
+	first := r == nil
+	if first {
+		r = &round{done: make(chan struct{})}
+		g.next = r
+	}
+	place = r.places
+	r.places++
+	if r.places == maxPlaces {
+		g.next = nil
+	}
+	g.mu.Unlock()
+	if !first {
+		<-r.done
+		return r, place
+	}
+	g.turn.Lock()
+	runtime.Gosched() // who is about to seal comes along; alone, this does nothing
+	g.mu.Lock()
+	if g.next == r {
+		g.next = nil
+	}
+	g.mu.Unlock()
+	r.encapsulate(key)
+	g.turn.Unlock()
+	close(r.done)
+	return r, place
+}
+
+func (r *round) encapsulate(key hpke.PublicKey) {
+	enc, s, err := hpke.NewSender(key, hpke.HKDFSHA256(), hpke.ExportOnly(), []byte(labelBox))
+	if err != nil {
+		r.err = err
+		return
+	}
+	r.enc, r.keys = enc, make([][]byte, r.places)
+	for i := range r.keys {
+		r.keys[i] = must(s.Export(string(binary.BigEndian.AppendUint16(nil, uint16(i))), boxKeySize))
+	}
 }

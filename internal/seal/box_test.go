@@ -2,6 +2,7 @@ package seal_test
 
 import (
 	"bytes"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -28,7 +29,7 @@ func TestBox_RoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plain, ad := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "plain"), rapid.SliceOfN(rapid.Byte(), 0, 30).Draw(t, "ad")
 		box, err := public.SealBox(plain, ad)
-		if err != nil || len(box) != len(plain)+1170 {
+		if err != nil || len(box) != len(plain)+1172 {
 			t.Fatalf("SealBox: %d bytes, %v", len(box), err)
 		}
 		if got, err := again.OpenBox(box, ad); err != nil || !bytes.Equal(got, plain) {
@@ -42,6 +43,88 @@ func TestBox_RoundTrip(t *testing.T) {
 			t.Fatalf("OpenBox of a changed box: %v", err)
 		}
 	})
+}
+
+// Boxes that are sealed in the same moment share what costs: enc. Each has a
+// key of its own all the same.
+func TestBox_SealedTogether(t *testing.T) {
+	p, err := seal.NewPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 40
+	public, boxes := p.Public(), make(chan []byte, n)
+	seal.Together(public, n, func() {
+		box, err := public.SealBox([]byte("Grüß Gott"), []byte("ad"))
+		if err != nil {
+			t.Error(err)
+		}
+		boxes <- box
+	})
+	close(boxes)
+	open := p.Opener()
+	var first []byte
+	seen := map[string]bool{}
+	for box := range boxes {
+		if first == nil {
+			first = box
+		}
+		if !bytes.Equal(box[:1154], first[:1154]) {
+			t.Error("boxes of one moment have different beginnings")
+		}
+		if rest := string(box[1156:]); seen[rest] {
+			t.Error("two boxes have the same key")
+		} else {
+			seen[rest] = true
+		}
+		for name, f := range map[string]func(box, ad []byte) ([]byte, error){"Opener": open.OpenBox, "OpenBox": p.OpenBox} {
+			if got, err := f(box, []byte("ad")); err != nil || string(got) != "Grüß Gott" {
+				t.Errorf("%s: %q, %v", name, got, err)
+			}
+		}
+		if got, err := refOpenBox(p.Bytes(), box, "ad"); err != nil || string(got) != "Grüß Gott" {
+			t.Errorf("reference: %q, %v", got, err)
+		}
+		if other := append(bytes.Clone(first[:1156]), box[1156:]...); &box[0] != &first[0] {
+			if _, err := open.OpenBox(other, []byte("ad")); err != seal.ErrForged {
+				t.Errorf("a box in another's place: %v", err)
+			}
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d boxes", len(seen))
+	}
+	if box, err := public.SealBox(nil, nil); err != nil || bytes.Equal(box[:1154], first[:1154]) {
+		t.Errorf("a box sealed later shares the moment: %v", err)
+	}
+	if _, err := new(seal.Opener).OpenBox(first, nil); err != seal.ErrKey {
+		t.Errorf("zero Opener: %v", err)
+	}
+}
+
+// Whoever seals while others encapsulate gets a box that opens.
+func TestBox_SealedAtOnce(t *testing.T) {
+	p, err := seal.NewPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := p.Public()
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for range 50 {
+				box, err := public.SealBox([]byte("text"), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got, err := p.OpenBox(box, nil); err != nil || string(got) != "text" {
+					t.Errorf("%q, %v", got, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestBox_BadKeys(t *testing.T) {

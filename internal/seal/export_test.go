@@ -1,4 +1,28 @@
 package seal
 
+import (
+	"runtime"
+	"sync"
+)
+
 // Must lets a test see that impossible errors end in a panic.
 func Must(n int, err error) int { return must(n, err) }
+
+// Together runs f n times at once and has all boxes that they seal to p, one
+// each, share one round.
+func Together(p Public, n int, f func()) {
+	p.rounds.turn.Lock()
+	var all sync.WaitGroup
+	for range n {
+		all.Go(f)
+	}
+	for gathered := 0; gathered < n; runtime.Gosched() {
+		p.rounds.mu.Lock()
+		if p.rounds.next != nil {
+			gathered = p.rounds.next.places
+		}
+		p.rounds.mu.Unlock()
+	}
+	p.rounds.turn.Unlock()
+	all.Wait()
+}

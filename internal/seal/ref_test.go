@@ -206,10 +206,10 @@ func refPublic(private []byte) ([]byte, error) {
 
 func refOpenBox(private, box []byte, aad string) ([]byte, error) {
 	pq, ec, err := refPrivate(private)
-	if err != nil || len(box) < 1154+16 || box[0] != 1 {
+	if err != nil || len(box) < 1156+16 || box[0] != 1 {
 		return nil, errRef
 	}
-	ctPQ, ctEC, ct := box[1:1089], box[1089:1154], box[1154:]
+	ctPQ, ctEC, place, ct := box[1:1089], box[1089:1154], box[1154:1156], box[1156:]
 	ssPQ, err := pq.Decapsulate(ctPQ)
 	if err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func refOpenBox(private, box []byte, aad string) ([]byte, error) {
 	}
 	shared := sha3.Sum256(bytes.Join([][]byte{ssPQ, ssEC, ctEC, ec.PublicKey().Bytes(), []byte("MLKEM768-P256")}, nil))
 
-	suite := []byte("HPKE\x00\x50\x00\x01\x00\x02")
+	suite := []byte("HPKE\x00\x50\x00\x01\xff\xff")
 	extract := func(salt []byte, label string, ikm []byte) []byte {
 		if salt == nil {
 			salt = make([]byte, 32)
@@ -233,10 +233,11 @@ func refOpenBox(private, box []byte, aad string) ([]byte, error) {
 	}
 	context := bytes.Join([][]byte{{0}, extract(nil, "psk_id_hash", nil), extract(nil, "info_hash", []byte("poststelle/seal/1/box"))}, nil)
 	secret := extract(shared[:], "secret", nil)
-	expand := func(label string, n int) []byte {
-		return refExpand(secret, bytes.Join([][]byte{{0, byte(n)}, []byte("HPKE-v1"), suite, []byte(label), context}, nil), n)
+	expand := func(secret []byte, label string, info []byte) []byte {
+		return refExpand(secret, bytes.Join([][]byte{{0, 32}, []byte("HPKE-v1"), suite, []byte(label), info}, nil), 32)
 	}
-	return refGCM(expand("key", 32)).Open(nil, expand("base_nonce", 12), ct, []byte(aad))
+	key := expand(expand(secret, "exp", context), "sec", place)
+	return refGCM(key).Open(nil, make([]byte, 12), ct, []byte(aad))
 }
 
 // Section 5.

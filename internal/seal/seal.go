@@ -5,8 +5,8 @@
 //     message: text, card, files. They are cut into chunks of 64 KiB, padded,
 //     and bound to their tenant, message and part ([Place]).
 //   - Wraps ([Wrap], [Unwrap]) hold one key under another.
-//   - Boxes ([Public.SealBox], [Private.OpenBox]) carry keys to the vault's
-//     day key, so that intake needs no secret.
+//   - Boxes ([Public.SealBox], [Private.OpenBox], [Opener]) carry keys to the
+//     vault's day key, so that intake needs no secret.
 //   - Collection codes ([NewToken], [Token.Code], [ParseCode]) let a person
 //     without an account come back.
 //   - Receipts ([SignReceipt], [VerifyReceipt]) prove what was received when.

@@ -262,6 +262,7 @@ func (g *generator) keys() {
 		v := vector{Name: fmt.Sprintf("box/text-%d", len(text)), Kind: "box", Valid: true, Private: hex.EncodeToString(p.Bytes()), Public: hex.EncodeToString(p.Public().Bytes()),
 			AD: "musterstadt/2026-11-22", Sealed: hex.EncodeToString(box), Out: text}
 		g.add(v)
+		g.together(v, p.Public())
 		if i > 0 {
 			continue
 		}
@@ -269,15 +270,37 @@ func (g *generator) keys() {
 		g.bad(v, "suite", func(v *vector) { v.Sealed = "02" + v.Sealed[2:] })
 		g.bad(v, "flip-mlkem", func(v *vector) { v.Sealed = flipHex(v.Sealed, 500) })
 		g.bad(v, "flip-point", func(v *vector) { v.Sealed = flipHex(v.Sealed, 1100) })
-		g.bad(v, "flip-text", func(v *vector) { v.Sealed = flipHex(v.Sealed, 1154) })
+		g.bad(v, "flip-place", func(v *vector) { v.Sealed = flipHex(v.Sealed, 1155) })
+		g.bad(v, "flip-text", func(v *vector) { v.Sealed = flipHex(v.Sealed, 1156) })
 		g.bad(v, "flip-tag", func(v *vector) { v.Sealed = flipHex(v.Sealed, len(box)-1) })
 		g.bad(v, "short", func(v *vector) { v.Sealed = v.Sealed[:2*len(box)-2] })
-		g.bad(v, "too-short", func(v *vector) { v.Sealed = v.Sealed[:2*1169] })
+		g.bad(v, "too-short", func(v *vector) { v.Sealed = v.Sealed[:2*1171] })
 		g.bad(v, "long", func(v *vector) { v.Sealed += "00" })
 		g.bad(v, "other-key", func(v *vector) {
 			q, _ := seal.ParsePrivate(append([]byte{1}, fixed("other private", 32)...))
 			v.Private, v.Public = hex.EncodeToString(q.Bytes()), hex.EncodeToString(q.Public().Bytes())
 		})
+	}
+}
+
+// together adds two boxes with what v holds that were sealed in the same moment.
+func (g *generator) together(v vector, p seal.Public) {
+	boxes := make(chan []byte, 2)
+	seal.Together(p, cap(boxes), func() {
+		box, err := p.SealBox([]byte(v.Out), []byte(v.AD))
+		if err != nil {
+			g.t.Error(err)
+		}
+		boxes <- box
+	})
+	a, b := <-boxes, <-boxes
+	if a[1155] > b[1155] {
+		a, b = b, a
+	}
+	for i, box := range [][]byte{a, b} {
+		w := v
+		w.Name, w.Sealed = fmt.Sprintf("%s/together-%d", v.Name, i), hex.EncodeToString(box)
+		g.add(w)
 	}
 }
 

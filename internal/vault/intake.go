@@ -112,7 +112,7 @@ func (v *Vault) takeIn(ctx context.Context, boxes []Box) ([]Taken, error) {
 
 // openBoxes opens the seals on all cores. A box that does not open is not an error; a store that is gone is.
 func (v *Vault) openBoxes(ctx context.Context, boxes []Box, known map[rowID]string) ([]opened, error) {
-	keys := map[string]seal.Private{}
+	keys := map[string]seal.Private{} // by day
 	for _, b := range boxes {
 		if _, seen := keys[b.Day]; seen || !validDay(b.Day) {
 			continue
@@ -128,6 +128,10 @@ func (v *Vault) openBoxes(ctx context.Context, boxes []Box, known map[rowID]stri
 	var wg sync.WaitGroup
 	for range min(max(runtime.GOMAXPROCS(0)/2, 1), len(boxes)) {
 		wg.Go(func() {
+			openers := make(map[string]*seal.Opener, len(keys))
+			for day, k := range keys {
+				openers[day] = k.Opener()
+			}
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(boxes) {
@@ -137,7 +141,7 @@ func (v *Vault) openBoxes(ctx context.Context, boxes []Box, known map[rowID]stri
 				if _, ok := known[rowID{b.Tenant, b.Message}]; ok || !b.wellFormed() || len(b.Sealed) > maxBox {
 					continue
 				}
-				plain, err := keys[b.Day].OpenBox(b.Sealed, b.ad())
+				plain, err := openers[b.Day].OpenBox(b.Sealed, b.ad())
 				if err != nil {
 					continue
 				}
