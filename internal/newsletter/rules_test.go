@@ -495,10 +495,10 @@ func TestCards(t *testing.T) {
 		}
 		return strings.Join(notes, "; ")
 	}
-	if got, want := cards(town), "Entwürfe: 1, geplant: 0, versendet: 1; angemeldet: 1, noch nicht bestätigt: 1"; got != want {
+	if got, want := cards(town), "Entwürfe: 1, geplant: 0, versendet: 1; angemeldet: 1, noch nicht bestätigt:\u00a01"; got != want {
 		t.Errorf("Cards() = %q, want %q", got, want)
 	}
-	if got, want := cards(village), "Entwürfe: 0, geplant: 0, versendet: 0; angemeldet: 0, noch nicht bestätigt: 0"; got != want {
+	if got, want := cards(village), "Entwürfe: 0, geplant: 0, versendet: 0; angemeldet: 0, noch nicht bestätigt:\u00a00"; got != want {
 		t.Errorf("Cards() of another tenant = %q, want %q", got, want)
 	}
 	if got := cards("ohne"); got != "" {
