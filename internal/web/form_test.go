@@ -169,6 +169,8 @@ func TestParts(t *testing.T) {
 		{"traversal", "", part(`form-data; name="f"; filename="../../etc/passwd"`, "", "x") + end, 200, `f:"passwd",,1`},
 		{"Windows path", "", part(`form-data; name="f"; filename="C:\\temp\\x.doc"`, "", "x") + end, 200, `f:"x.doc",,1`},
 		{"bidi name", "", part("form-data; name=\"f\"; filename=\"rechnung\u202efdp.exe\"", "", "x") + end, 200, `f:"rechnung\u202efdp.exe",,1`},
+		{"what browsers escape", "", part(`form-data; name="f"; filename="%22a%22%0D%0A%2F50%25.txt"`, "", "x") + end, 200, `f:"_a___%2F50%25.txt",,1`},
+		{"escaped directory", "", part(`form-data; name="f"; filename="..%2Fpasswd"`, "", "x") + end, 200, `f:"%2Fpasswd",,1`},
 		{"invalid UTF-8", "", part(`form-data; name="a"`, "", "\xff") + end, 422, ""},
 		{"no end", "", field + pdf, 422, "cut"},
 		{"cut in file", "", "--grenze\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\nhalf", 422, "cut"},

@@ -115,6 +115,9 @@ func (pr *PartReader) Next() (*Part, error) {
 	if sent, ok := params["filename"]; ok {
 		out.IsFile = true
 		if sent != "" {
+			// Browsers send these three characters of a name as escapes and "%" as it is (WHATWG HTML, multipart/form-data
+			// encoding): whoever typed "%22" gets what a quotation mark gets.
+			sent = strings.NewReplacer("%22", `"`, "%0D", "\r", "%0A", "\n").Replace(sent)
 			out.FileName = fileName(sent, func(rune) bool { return false })
 		}
 	}
