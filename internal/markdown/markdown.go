@@ -140,13 +140,35 @@ func (s *style) html(source string) (string, error) {
 		return "", err
 	}
 	for _, n := range left {
-		n.Parent().RemoveChild(n.Parent(), n)
+		leaveOut(n, []byte(source))
 	}
 	var out bytes.Buffer
 	if err := s.md.Renderer().Render(&out, []byte(source), doc); err != nil {
 		return "", err
 	}
 	return s.policy.Sanitize(out.String()), nil
+}
+
+// leaveOut removes a node, and with it the link, paragraph or item that holds
+// nothing else. A cell of a table stays, or the row would be short.
+func leaveOut(n ast.Node, raw []byte) {
+	for up := n.Parent(); up != nil; n, up = up, up.Parent() {
+		up.RemoveChild(up, n)
+		if _, cell := up.(*tables.TableCell); cell || !blank(up, raw) {
+			return
+		}
+	}
+}
+
+// blank reports whether a node holds nothing but white space.
+func blank(n ast.Node, raw []byte) bool {
+	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
+		t, ok := c.(*ast.Text)
+		if !ok || len(bytes.TrimSpace(t.Segment.Value(raw))) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Text returns the text without marks, for a mail: links with their
