@@ -91,6 +91,8 @@ export function blogs(demo) {
         assert.equal(await shown(v, mark).count(), 1);
         assert.equal(await shown(v, mark).locator('b').count(), 0, 'a comment is no markup');
         await v.look();
+        await step.onPaper(v, ['main h1', '.ps-post__meta', '.ps-post__body', `.ps-comment:has-text("${mark}")`],
+          ['.ps-topbar', '.ps-nav', '.ps-footer', '.ps-back', '.ps-comment__ways', '#kommentieren', '#kommentarformular', '#kommentieren ~ .kern-alert']);
         const open = await outputs(tenant);
         assert.ok(open.includes(mark) && !open.includes(from), 'the address is in no public output');
 

@@ -133,6 +133,16 @@ export async function fitsPaper(v) {
   assert.ok(width <= 718, `the printed page is ${width} px wide`);
 }
 
+/** What a page leaves on paper: everything of the first list can be seen there, nothing of the second, all of which the screen shows. */
+export async function onPaper(v, kept, left) {
+  const seen = (selector) => v.page.locator(selector).first().isVisible();
+  for (const selector of [...kept, ...left]) assert.ok(await seen(selector), `${selector} is not on the screen`);
+  await v.page.emulateMedia({ media: 'print' });
+  for (const selector of kept) assert.ok(await seen(selector), `${selector} is not printed`);
+  for (const selector of left) assert.equal(await v.page.locator(`${selector} >> visible=true`).count(), 0, `${selector} is printed`);
+  await v.page.emulateMedia({ media: null });
+}
+
 /** Anybody checks a receipt on the page for it. */
 export async function checkReceipt(v, text, good) {
   if (!good) v.expect(422);
