@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"poststelle/internal/db"
+	"poststelle/internal/vault"
 	"poststelle/internal/web/webtest"
 )
 
@@ -239,6 +240,11 @@ func TestSessions(t *testing.T) {
 	}
 	if page := a.Get("/konto/sitzungen").Want(200); page.Count("main section.ps-panel") != 1 || !page.Contains("nur in diesem Browser") {
 		t.Error("the own session is gone")
+	}
+	_, err := o.vault.SignInAccount(t.Context(), vault.AccountProof{Realm: vault.RealmAll, Mail: kim, Password: secret})
+	o.must(err)
+	if page := a.Get("/konto/sitzungen").Want(200); page.Count("main section.ps-panel") != 2 || page.Count("main section.ps-panel dt") != 5 {
+		t.Errorf("a session of no authority has a line for it: %s", page.Text("main"))
 	}
 }
 

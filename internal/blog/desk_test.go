@@ -59,9 +59,9 @@ func TestDesk_WritePost(t *testing.T) {
 		t.Errorf("without a cookie: %d, %q", page.Status, page.Text("#text"))
 	}
 	// Nor does a session that has ended.
-	late = desk.Get(edit.Path).Form("form[action="+edit.Path+"]").Set("text", "Lange geschrieben")
+	late = desk.Get(edit.Path).Form("form[action="+edit.Path+"]").Set("kurz", "Kurz gefasst").Set("text", "Lange geschrieben")
 	s.advance(9 * time.Hour)
-	if page := late.Submit(); page.Status != http.StatusForbidden || page.Text("#text") != "Lange geschrieben" {
+	if page := late.Submit(); page.Status != http.StatusForbidden || page.Text("#text") != "Lange geschrieben" || page.Text("#kurz") != "Kurz gefasst" {
 		t.Errorf("after the session: %d, %q", page.Status, page.Text("#text"))
 	}
 }
