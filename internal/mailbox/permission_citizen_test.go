@@ -116,24 +116,22 @@ func TestPermit_Fields(t *testing.T) {
 		t.Errorf("what was typed is lost: %q %q", f.Get("mailbox"), f.Get("wofuer"))
 	}
 	anna.PostForm(permitPath, "mailbox", "rathaus", "name", "Anna").Want(422) // of another authority
-	anna.Get(permitPath + "/" + p.text(`select count(*) from jobs where 1 = 0`)).Want(404)
 	// The form comes back when the session is over, and when the vault is away.
-	form := anna.Get(permitPath).Want(200).Form("form[action="+permitPath+"]").Set("mailbox", "bauamt").Set("name", "Anna Beispiel").Set("wofuer", "Antrag 7")
-	p.advance(31 * time.Minute)
-	for name, want := range map[string]int{"ended": 403, "away": 503} {
-		if name == "away" {
-			p.enter(anna.Client, anna.mail)
-			form = anna.Get(permitPath).Want(200).Form("form[action="+permitPath+"]").Set("mailbox", "bauamt").Set("name", "Anna Beispiel").Set("wofuer", "Antrag 7")
-			p.Switch.Off()
-		}
-		page = form.Submit().Want(want)
-		f = page.Form("form[action=" + permitPath + "]")
+	back := func(name string, want int, lose, after func()) {
+		form := anna.Get(permitPath).Want(200).Form("form[action="+permitPath+"]").Set("mailbox", "bauamt").Set("name", "Anna Beispiel").Set("wofuer", "Antrag 7")
+		lose()
+		defer after()
+		page := form.Submit().Want(want)
+		f := page.Form("form[action=" + permitPath + "]")
 		if f.Get("mailbox") != "bauamt" || f.Get("name") != "Anna Beispiel" || f.Get("wofuer") != "Antrag 7" || !page.Contains("nicht gespeichert") && !page.Contains("nichts gespeichert") {
 			t.Errorf("%s: %s", name, page.Text("main"))
 		}
-		if name == "away" {
-			p.Switch.On()
-		}
+	}
+	back("away", 503, p.Switch.Off, p.Switch.On)
+	back("ended", 403, func() { p.advance(31 * time.Minute) }, func() { p.enter(anna.Client, anna.mail) })
+	back("no cookie", 403, anna.ClearCookies, func() {})
+	if p.count(`select count(*) from mailbox_permissions`) != 0 {
+		t.Error("something was stored")
 	}
 }
 
@@ -191,7 +189,7 @@ func TestPermit_TakeBack(t *testing.T) {
 	p.gone(id)
 	for _, f := range []*webtest.Form{writing, begun} {
 		lost := f.Submit("aktion=senden").Want(409)
-		if !strings.Contains(lost.Text("textarea"), "Text.") || !lost.Contains("Diese Erlaubnis gibt es nicht oder nicht mehr") {
+		if !strings.Contains(lost.Text("textarea"), "Text.") || !lost.Contains("Diese Erlaubnis gibt es nicht oder nicht mehr") || !lost.Contains("Zu den Erlaubnissen") {
 			t.Errorf("the clerk's text is lost: %s", lost.Text("main"))
 		}
 	}

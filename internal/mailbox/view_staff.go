@@ -139,7 +139,7 @@ func sideOf(r *http.Request, t *tenant.Tenant, who account.Actor, f filter, c co
 	side.Groups = append(side.Groups, ui.SideGroup{Title: i18n.T(ctx, "mailbox.permits.side"), Items: []ui.NavItem{{
 		Href: permitsPath, Label: i18n.T(ctx, "mailbox.permits.title"), Icon: "how_to_reg", Current: r.URL.Path == permitsPath,
 	}}})
-	if len(who.Mailboxes) > 1 {
+	if len(who.Mailboxes) > 1 && r.URL.Path != permitsPath { // which has its own choice of mailboxes
 		side.Groups = append(side.Groups, boxGroup(r, t, who, f))
 	}
 	return side
