@@ -2,6 +2,9 @@ package mailbox_test
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -420,5 +423,38 @@ func TestPermit_VaultDecides(t *testing.T) {
 	f.Submit("aktion=senden").Want(409)
 	if p.count(`select count(*) from mailbox_threads`) != 0 || p.count(`select count(*) from mailbox_permissions`) != 1 {
 		t.Error("a clerk of another mailbox wrote or deleted")
+	}
+}
+
+// A long list comes in pages, merged over the mailboxes, with nobody twice and
+// nobody missing.
+func TestPermit_Pages(t *testing.T) {
+	p := newPost(t)
+	both := p.hire("beide.aemter", "Beide Ämter", account.Clerk, "tiefbauamt", "bauamt")
+	for i := range 30 {
+		box := tenant.MailboxID("tiefbauamt")
+		if i%3 == 0 {
+			box = "bauamt"
+		}
+		p.advance(time.Duration(i%2) * time.Second) // some at the same time
+		who := account.Citizen{ID: rand.Text()}
+		// No such accounts: the hourly comparison, which does not run here, would end these.
+		p.must(p.Service.Permit(t.Context(), p.stadt(), who, mailbox.Permit{Mailbox: box, Name: fmt.Sprintf("Person %02d", i)}))
+	}
+	staff := p.signIn(both)
+	page := staff.Get(permitsPath).Want(200)
+	names := page.Texts("tbody th")
+	older := regexp.MustCompile(`/amt/erlaubnisse\?nach=[^"]+`).FindString(page.Body)
+	if len(names) != 25 || older == "" {
+		t.Fatalf("first page has %d people, older %q", len(names), older)
+	}
+	page = staff.Get(older).Want(200)
+	names = append(names, page.Texts("tbody th")...)
+	if strings.Contains(page.Body, "?nach=") {
+		t.Error("the last page leads further")
+	}
+	slices.Sort(names)
+	if len(slices.Compact(names)) != 30 {
+		t.Errorf("%d people in all: %q", len(names), names)
 	}
 }
