@@ -60,3 +60,26 @@ func BenchmarkView(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkLimit measures a list of ten rows with a bound limit, and the same
+// rows without one.
+func BenchmarkLimit(b *testing.B) {
+	d := dbtest.New(b, letters())
+	ctx := b.Context()
+	for i := range 10 {
+		put(b, d, fmt.Sprint(i), "new")
+	}
+	for name, end := range map[string]string{"bound": "limit $2", "none": "and $2 > 0"} {
+		q := `select id from letters where tenant = $1 ` + end
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := d.View(ctx, func(tx *db.Tx) error {
+					_, err := db.Collect(ctx, tx, func(r db.Scanner) (id string, err error) { err = r.Scan(&id); return id, err }, q, "berg", 50)
+					return err
+				}); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+}
