@@ -1,6 +1,9 @@
 package accesslog
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // Unknown is the browser or operating system that no rule knows.
 const Unknown = "unbekannt"
@@ -39,7 +42,7 @@ type rule struct {
 	marks []string
 }
 
-func browserRules() []rule {
+var browserRules = sync.OnceValue(func() []rule {
 	return []rule{
 		{Bot, []string{"bot/", "Bot/", "bot;", "Bot;", "bot)", "Googlebot", "bingbot", "Bot ", "robot", "Robot",
 			"crawler", "Crawler", "spider", "Spider", "Slurp", "facebookexternalhit", "BingPreview", "ia_archiver",
@@ -56,9 +59,9 @@ func browserRules() []rule {
 			"CFNetwork/", "WindowsPowerShell/", Program + "/"}},
 		{Safari, []string{"Safari/", "(iPhone; CPU", "(iPad; CPU"}}, // apps with a web view leave "Safari" out
 	}
-}
+})
 
-func systemRules() []rule {
+var systemRules = sync.OnceValue(func() []rule {
 	return []rule{
 		{Windows, []string{"Windows"}},
 		{IOS, []string{"iPhone", "iPad", "iPod"}},
@@ -68,7 +71,7 @@ func systemRules() []rule {
 		{BSD, []string{"FreeBSD", "OpenBSD", "NetBSD", "DragonFly"}},
 		{Linux, []string{"Linux", "linux", "X11;", "Ubuntu"}},
 	}
-}
+})
 
 // Browsers returns every value that the field browser can have.
 func Browsers() []string { return names(browserRules()) }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -111,8 +112,9 @@ func Form(r *http.Request) (*Values, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && mediaType == "application/x-www-form-urlencoded":
-		var data strings.Builder
-		if _, err := io.Copy(&data, r.Body); err != nil {
+		var data bytes.Buffer
+		data.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead)
+		if _, err := data.ReadFrom(r.Body); err != nil {
 			return nil, bodyError(err)
 		}
 		return parseForm(data.String())

@@ -94,7 +94,7 @@ func (sc *scope) guard(r *http.Request) {
 		if refused && !sc.expects {
 			body = sc.body // its length is too much, its beginning is not
 		}
-		start, rest := ahead(body, tokenWithin)
+		start, rest := ahead(body, r.ContentLength, tokenWithin)
 		sc.token = tokenIn(r.Header.Get("Content-Type"), start)
 		if !refused {
 			r.Body = rest
@@ -105,9 +105,12 @@ func (sc *scope) guard(r *http.Request) {
 	}
 }
 
-// ahead reads the first n bytes of a body, and returns a body that begins with
-// them again.
-func ahead(body io.ReadCloser, n int) (start []byte, again io.ReadCloser) {
+// ahead reads the first n bytes of a body of that length (-1 if it is not
+// known), and returns a body that begins with them again.
+func ahead(body io.ReadCloser, length int64, n int) (start []byte, again io.ReadCloser) {
+	if length >= 0 {
+		n = int(min(length, int64(n)))
+	}
 	start = make([]byte, n)
 	got, err := io.ReadFull(body, start)
 	start = start[:got]
@@ -168,12 +171,8 @@ func (sc *scope) keepTyped(r *http.Request) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return
 	}
-	start, rest := ahead(r.Body, typedLimit)
+	start, rest := ahead(r.Body, r.ContentLength, typedLimit) // of a form with a long file the texts stand first
 	r.Body = rest
-	if len(start) == typedLimit {
-		// The end is missing: a form with a long file. Its texts stand before.
-		start = start[:len(start):len(start)]
-	}
 	t := &typed{action: sc.prefix() + r.URL.EscapedPath(), fields: url.Values{}}
 	if r.URL.RawQuery != "" {
 		t.action += "?" + r.URL.RawQuery
