@@ -225,22 +225,28 @@ func Unique(slot string) EnqueueOption { return func(r *row) { r.slot = slot } }
 // Enqueue adds a job within tx; it runs after the commit. Ref is made of ids:
 // at most 200 of A-Z a-z 0-9 : _ . -, anything else is fault.Invalid.
 func (q *Queue) Enqueue(ctx context.Context, tx *db.Tx, kind, ref string, o ...EnqueueOption) error {
+	_, err := q.Offer(ctx, tx, kind, ref, o...)
+	return err
+}
+
+// Offer is Enqueue that reports whether the job was added: false says that its
+// slot is taken (see Unique).
+func (q *Queue) Offer(ctx context.Context, tx *db.Tx, kind, ref string, o ...EnqueueOption) (added bool, err error) {
 	r := row{id: rand.Text(), kind: kind, ref: ref, runAt: tx.Now}
 	for _, f := range o {
 		f(&r)
 	}
 	if !plain(kind, 1, maxKind) || !plain(ref, 0, maxRef) || !plain(r.slot, 0, maxRef) {
 		// The offending text is not repeated: it may be what must not be kept.
-		return fmt.Errorf("jobs: enqueue: kind, reference or slot is not made of ids: %w", fault.Invalid)
+		return false, fmt.Errorf("jobs: enqueue: kind, reference or slot is not made of ids: %w", fault.Invalid)
 	}
-	added, err := insert(ctx, tx, r)
-	if err != nil {
-		return fmt.Errorf("jobs: enqueue %s: %w", kind, err)
+	if added, err = insert(ctx, tx, r); err != nil {
+		return false, fmt.Errorf("jobs: enqueue %s: %w", kind, err)
 	}
 	if added && !r.runAt.After(tx.Now) {
 		tx.AfterCommit(q.nudge)
 	}
-	return nil
+	return added, nil
 }
 
 // Cancel deletes within tx the job of a kind and slot, and reports whether it was

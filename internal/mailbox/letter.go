@@ -334,12 +334,24 @@ func sizeClass(files []upload) int {
 }
 
 // tellOffice enqueues the content-free mail to the clerks who asked for one:
-// at most one a mailbox and minute, and none where nobody asked.
+// none where nobody asked, and at most one a mailbox and minute. What comes
+// later in a minute is told at the beginning of the next.
 func (s *Service) tellOffice(ctx context.Context, tx *db.Tx, th thread) error {
+	at, minute := [2]string{string(th.Tenant), string(th.Mailbox)}, tx.Now.Unix()/60
+	if last, ok := s.told.Load(at); ok && last == minute {
+		return nil // both jobs are there
+	}
 	wanted, err := s.Accounts.WantsNotice(ctx, tx, th.Tenant, th.Mailbox)
 	if err != nil || !wanted {
 		return err
 	}
-	slot := fmt.Sprintf("%s.%s.%d", th.Tenant, th.Mailbox, tx.Now.Unix()/60)
-	return s.Jobs.Enqueue(ctx, tx, jobTellOffice, string(th.Tenant)+":"+string(th.Mailbox), jobs.Unique(slot))
+	for m := minute; m <= minute+1; m++ {
+		slot := fmt.Sprintf("%s.%s.%d", th.Tenant, th.Mailbox, m)
+		added, err := s.Jobs.Offer(ctx, tx, jobTellOffice, string(th.Tenant)+":"+string(th.Mailbox), jobs.Unique(slot), jobs.At(time.Unix(m*60, 0)))
+		if err != nil || added {
+			return err
+		}
+	}
+	tx.AfterCommit(func() { s.told.Store(at, minute) })
+	return nil
 }

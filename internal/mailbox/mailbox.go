@@ -28,6 +28,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"sync"
 	"time"
 
 	"poststelle/internal/account"
@@ -79,6 +80,7 @@ type Service struct {
 	collects collectRate
 	uploads  *uploadBudget
 	letters  *web.Quota[letterSource]
+	told     sync.Map // by tenant and mailbox the minute for which tellOffice has done all
 	wake     chan struct{}
 }
 

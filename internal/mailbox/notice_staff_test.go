@@ -118,3 +118,41 @@ func TestOfficeNotice_OneJobAPerson(t *testing.T) {
 	p.wantNotice("uma.viert@musterstadt.example")
 	p.wantNotice("ayse.kaya@musterstadt.example")
 }
+
+// A letter that comes after the mail of its minute is told in the next one; a
+// heap of letters makes no heap of mails.
+func TestOfficeNotice_LaterInTheMinute(t *testing.T) {
+	p := newPost(t)
+	p.advance(p.Now().Truncate(time.Minute).Add(time.Minute).Sub(p.Now())) // a minute begins
+	p.signIn(p.Tiefbau).Get("/amt/einstellungen").Want(200).Form("").Check("postfach", "tiefbauamt").Submit().Want(200)
+	mails := func(want int) {
+		t.Helper()
+		for {
+			n, err := p.Jobs.RunDue(t.Context())
+			p.must(err)
+			if n == 0 {
+				break
+			}
+		}
+		if n := len(p.Mail.Messages()); n != want {
+			t.Errorf("%d mails, want %d", n, want)
+		}
+	}
+	p.deliver()
+	mails(1)
+	p.advance(10 * time.Second)
+	for range 5 {
+		p.deliver()
+	}
+	mails(1)
+	p.advance(50 * time.Second)
+	mails(2)
+	p.deliver()
+	mails(2)
+	p.advance(time.Minute)
+	mails(3)
+	p.advance(time.Hour)
+	mails(3)
+	p.deliver()
+	mails(4)
+}
