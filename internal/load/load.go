@@ -58,6 +58,12 @@ type Process struct {
 	CPUSeconds      float64 `json:"cpu_seconds"`
 	// PerCPUSecond is successful operations a processor second of the server.
 	PerCPUSecond float64 `json:"per_cpu_second"`
+	// Idle and Stolen are shares (0 to 1) of the whole machine's processor time
+	// meanwhile: what nobody used, and what the host of a virtual machine gave
+	// to others though it was asked for. Figures taken with much of it stolen
+	// say little.
+	Idle   float64 `json:"idle"`
+	Stolen float64 `json:"stolen"`
 }
 
 // WriteText writes the report for a person.
@@ -77,6 +83,9 @@ func (r Report) WriteText(w io.Writer) error {
 	if p := r.Server; err == nil && p != nil {
 		_, err = fmt.Fprintf(w, "  server: RSS %.1f -> %.1f MB at most, anonymous %.1f -> %.1f MB, %.2f CPU s, %.0f per CPU s\n",
 			mega(p.RSSBefore), mega(p.RSSPeak), mega(p.AnonymousBefore), mega(p.AnonymousPeak), p.CPUSeconds, p.PerCPUSecond)
+	}
+	if p := r.Server; err == nil && p != nil {
+		_, err = fmt.Fprintf(w, "  machine: %.0f %% idle, %.0f %% stolen by its host\n", 100*p.Idle, 100*p.Stolen)
 	}
 	return err
 }

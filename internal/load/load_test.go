@@ -191,7 +191,8 @@ func TestRun(t *testing.T) {
 			if want := map[load.Scenario]int{load.Inbox: 50}[sc]; r.Rows != want {
 				t.Errorf("%d rows, want %d", r.Rows, want)
 			}
-			if r.Server == nil || r.Server.RSSPeak < r.Server.RSSBefore || r.Server.AnonymousPeak <= 0 {
+			if r.Server == nil || r.Server.RSSPeak < r.Server.RSSBefore || r.Server.AnonymousPeak <= 0 ||
+				r.Server.Idle < 0 || r.Server.Stolen < 0 || r.Server.Idle+r.Server.Stolen > 1 {
 				t.Errorf("server %+v", r.Server)
 			}
 			letters, uploads := s.letters.Load(), s.uploads.Load()
@@ -295,12 +296,12 @@ func TestQuantile(t *testing.T) {
 }
 
 func TestReport_Writes(t *testing.T) {
-	r := load.Report{Scenario: "text", Clients: 64, Done: 10, Rate: 1234.5, P99: 9.25, Max: 10, FirstError: "x", Server: &load.Process{RSSPeak: 64 << 20}}
+	r := load.Report{Scenario: "text", Clients: 64, Done: 10, Rate: 1234.5, P99: 9.25, Max: 10, FirstError: "x", Server: &load.Process{RSSPeak: 64 << 20, Stolen: 0.125}}
 	var text, line bytes.Buffer
 	if err := errors.Join(r.WriteText(&text), r.WriteJSON(&line)); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"text: 10 done", "1234/s", "p99   9.25 ms", "first error: x", "64.0 MB"} {
+	for _, want := range []string{"text: 10 done", "1234/s", "p99   9.25 ms", "first error: x", "64.0 MB", "12 % stolen"} {
 		if !strings.Contains(strings.ReplaceAll(text.String(), "1235/s", "1234/s"), want) {
 			t.Errorf("text lacks %q:\n%s", want, text.String())
 		}

@@ -3,6 +3,7 @@ package load
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 type watch struct {
 	pid  int
 	cpu  float64
+	all  [8]float64
 	seen Process
 	done chan struct{}
 	wg   sync.WaitGroup
@@ -35,6 +37,9 @@ func startWatch(pid int) (*watch, error) {
 		return nil, err
 	}
 	if w.seen.RSSBefore, w.seen.AnonymousBefore, err = memory(pid); err != nil {
+		return nil, err
+	}
+	if w.all, err = machine(); err != nil {
 		return nil, err
 	}
 	w.sample()
@@ -70,6 +75,16 @@ func (w *watch) stop() *Process {
 	w.wg.Wait()
 	if cpu, err := cpuSeconds(w.pid); err == nil {
 		w.seen.CPUSeconds = cpu - w.cpu
+	}
+	if all, err := machine(); err == nil {
+		sum := 0.0
+		for i := range all {
+			all[i] -= w.all[i]
+			sum += all[i]
+		}
+		if sum > 0 {
+			w.seen.Idle, w.seen.Stolen = (all[3]+all[4])/sum, all[7]/sum
+		}
 	}
 	return &w.seen
 }
@@ -115,4 +130,24 @@ func cpuSeconds(pid int) (float64, error) {
 		return 0, fmt.Errorf("load: /proc/%d/stat has another form", pid)
 	}
 	return float64(user+system) / ticksPerSecond, nil
+}
+
+// machine reads the ticks that all processors have spent (proc_stat(5)): user,
+// nice, system, idle, iowait, irq, softirq, steal.
+func machine() (ticks [8]float64, err error) {
+	raw, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return ticks, err
+	}
+	first, _, _ := strings.Cut(string(raw), "\n")
+	fields := strings.Fields(first)
+	if len(fields) < 1+len(ticks) || fields[0] != "cpu" {
+		return ticks, errors.New("load: /proc/stat has another form")
+	}
+	for i := range ticks {
+		if ticks[i], err = strconv.ParseFloat(fields[1+i], 64); err != nil {
+			return ticks, fmt.Errorf("load: /proc/stat: %w", err)
+		}
+	}
+	return ticks, nil
 }
