@@ -77,7 +77,8 @@ const days = 20
 // Seed fills the installation and returns who can sign in, in the order of the
 // tenants. It takes a moment and is not to be run twice.
 func Seed(ctx context.Context, st Stage) ([]Staff, error) {
-	s := &seeding{Stage: st, people: map[personKey]*person{}}
+	s := &seeding{Stage: st, people: map[personKey]*person{}, picture: sync.OnceValue(func() []byte { return landscape(1200, 480) })}
+	go s.picture() // drawn while the rest waits for the disk
 	if err := s.found(ctx); err != nil {
 		return nil, fmt.Errorf("demo: found: %w", err)
 	}
@@ -105,6 +106,7 @@ type seeding struct {
 	renewed time.Time // when the day keys were renewed
 	taken   int       // letters that the vault has
 	sent    int       // letters that were sent
+	picture func() []byte
 }
 
 type personKey struct {

@@ -141,11 +141,7 @@ func (s *seeding) publish(ctx context.Context, e entry, at time.Time) error {
 }
 
 func (s *seeding) illustrate(ctx context.Context, who account.Actor, e entry, id string) error {
-	var b bytes.Buffer
-	if err := png.Encode(&b, landscape(1200, 480)); err != nil {
-		return err
-	}
-	name, err := s.Blog.AddPicture(ctx, who, id, e.picture, &b)
+	name, err := s.Blog.AddPicture(ctx, who, id, e.picture, bytes.NewReader(s.picture()))
 	if err != nil {
 		return err
 	}
@@ -153,8 +149,8 @@ func (s *seeding) illustrate(ctx context.Context, who account.Actor, e entry, id
 	return s.Blog.Save(ctx, who, id, 1, e.draft)
 }
 
-// landscape draws hills, a sun and a town hall.
-func landscape(w, h int) image.Image {
+// landscape draws hills, a sun and a town hall, as PNG.
+func landscape(w, h int) []byte {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	hills := []struct {
 		base, high, wide float64
@@ -198,5 +194,9 @@ func landscape(w, h int) image.Image {
 		fill(left+28+i*40, top+25, left+50+i*40, top+60, dark)
 	}
 	fill(left+86, top+90, left+114, top+150, dark)
-	return img
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return b.Bytes()
 }
