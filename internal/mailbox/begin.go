@@ -31,10 +31,27 @@ const jobUnbegun = "mailbox.unbegun" // tenant:thread
 var errNobody = fault.With(fault.Conflict, "mailbox.staff.begin.nobody")
 
 // origin is what a new message begins from: a thread that the person holds, or
-// their permission.
+// their permission. That is for one mailbox, the thread for all of the clerk's.
 type origin struct {
 	ID         string
 	Permission bool
+	Mailbox    tenant.MailboxID // of the permission
+}
+
+// boxes are the mailboxes in which the new thread may lie, in the order of the
+// authority.
+func (o origin) boxes(t *tenant.Tenant, who account.Actor) []tenant.Mailbox {
+	return slices.DeleteFunc(boxesOf(t, who), func(m tenant.Mailbox) bool { return o.Permission && m.ID != o.Mailbox })
+}
+
+// box is the one of these that has an id.
+func (o origin) box(t *tenant.Tenant, who account.Actor, id tenant.MailboxID) (tenant.Mailbox, bool) {
+	for _, m := range o.boxes(t, who) {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return tenant.Mailbox{}, false
 }
 
 // page is where the clerk came from.
@@ -56,7 +73,10 @@ func (o origin) form() string {
 // mine checks that the clerk may see it, by the rule of the lists.
 func (o origin) mine(ctx context.Context, tx *db.Tx, who account.Actor) error {
 	if o.Permission {
-		_, err := permissionFor(ctx, tx, who, o.ID)
+		p, err := permissionFor(ctx, tx, who, o.ID)
+		if err == nil && p.Mailbox != o.Mailbox {
+			err = fault.NotFound
+		}
 		return err
 	}
 	_, err := mine(ctx, tx, who, o.ID)
@@ -145,7 +165,7 @@ func (s *Service) begunKey(ctx context.Context, who account.Actor, from origin, 
 // begin stores a thread that the office begins. The same draft sent twice stores
 // one thread. It is in the mailbox of the person with the commit.
 func (s *Service) begin(ctx context.Context, who account.Actor, in beginInput) (number string, err error) {
-	to, err := s.contactOf(ctx, who, in.From)
+	to, err := s.contactOf(ctx, who, in.From, in.Mailbox.ID)
 	if err != nil {
 		return "", err
 	}
@@ -185,10 +205,14 @@ func (s *Service) begin(ctx context.Context, who account.Actor, in beginInput) (
 	return number, nil
 }
 
-// contactOf opens what the person said of themselves.
-func (s *Service) contactOf(ctx context.Context, who account.Actor, from origin) (contact, error) {
+// contactOf opens what the person said of themselves. A permission for another
+// mailbox than that of the new thread is none.
+func (s *Service) contactOf(ctx context.Context, who account.Actor, from origin, box tenant.MailboxID) (contact, error) {
 	if from.Permission {
 		p, err := s.permitted(ctx, who, from.ID)
+		if err == nil && p.Mailbox != box {
+			err = fmt.Errorf("mailbox: begin thread: the permission is for another mailbox: %w", fault.NotFound)
+		}
 		return contact{Name: p.Name}, err
 	}
 	o, err := s.openThread(ctx, who, from.ID)

@@ -24,7 +24,7 @@ func (s *Service) MarkHeldRead(ctx context.Context, t *tenant.Tenant, who accoun
 
 // Begun is a message of the office to the person who holds the thread From, or
 // who gave the permission From if Permitted is set, in Markdown. Mailbox is one
-// of the writer's own.
+// of the writer's own; a permission is for one.
 type Begun struct {
 	From      string
 	Permitted bool
@@ -39,15 +39,15 @@ type Begun struct {
 // the new thread. Nobody with an account who holds it is fault.Conflict.
 func (s *Service) Begin(ctx context.Context, who account.Actor, b Begun) (threadID string, err error) {
 	t, ok := s.Directory.ByID(who.Tenant)
+	from := origin{ID: b.From, Permission: b.Permitted, Mailbox: b.Mailbox}
 	box, mine := tenant.Mailbox{}, false
 	if ok {
-		box, mine = ownBox(t, who, string(b.Mailbox))
+		box, mine = from.box(t, who, b.Mailbox)
 	}
 	if !mine {
 		return "", fmt.Errorf("mailbox: begin thread: mailbox %s: %w", b.Mailbox, fault.NotFound)
 	}
 	d := newDraft()
-	from := origin{ID: b.From, Permission: b.Permitted}
 	k, err := s.drawThread(ctx, who, from, box.ID, d.Thread, d.Message)
 	if err != nil {
 		return "", err

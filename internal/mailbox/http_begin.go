@@ -48,6 +48,7 @@ func (s *Service) getBeginTo(w http.ResponseWriter, r *http.Request, who account
 	if to.Holders == 0 {
 		return errNobody
 	}
+	from.Mailbox = to.Mailbox
 	in := postedBegin{id: r.URL.Query().Get("entwurf")}
 	if d, err := begunDraft(r, who, from, in.id); err == nil {
 		in.draft, in.box, in.subject, in.body = d, d.Values["mailbox"], d.Values["subject"], d.Values["body"]
@@ -71,12 +72,14 @@ func (s *Service) postBeginTo(w http.ResponseWriter, r *http.Request, who accoun
 	if err != nil {
 		return err
 	}
-	if _, err := s.addressee(r.Context(), who, from); err != nil {
+	to, err := s.addressee(r.Context(), who, from)
+	if err != nil {
 		if !from.Permission || !errors.Is(err, fault.NotFound) {
 			return err
 		}
 		return s.showTakenBack(w, r, from, postedText(r, "body"), err)
 	}
+	from.Mailbox = to.Mailbox
 	in, err := s.readBegin(r, t, who, from)
 	if errors.Is(err, fault.Unavailable) && in.body != "" {
 		return showLost(w, r, fault.Unavailable, in.body)
@@ -159,9 +162,9 @@ func (s *Service) readBegin(r *http.Request, t *tenant.Tenant, who account.Actor
 	}
 	in.wrong = append(in.wrong, fault.FieldsOf(parts.Invalid())...)
 	if in.remove == "" {
-		in.wrong = append(in.wrong, in.check(t, who)...)
+		in.wrong = append(in.wrong, in.check(t, who, from)...)
 	}
-	box, ok := ownBox(t, who, in.box)
+	box, ok := from.box(t, who, tenant.MailboxID(in.box))
 	if !ok {
 		return in, nil // said at its field; nothing was drawn
 	}
@@ -195,18 +198,9 @@ func (in *postedBegin) field(p *web.Part) error {
 	return nil
 }
 
-func ownBox(t *tenant.Tenant, who account.Actor, id string) (tenant.Mailbox, bool) {
-	for _, m := range boxesOf(t, who) {
-		if string(m.ID) == id {
-			return m, true
-		}
-	}
-	return tenant.Mailbox{}, false
-}
-
 // check says what is wrong with the form, in its order.
-func (in postedBegin) check(t *tenant.Tenant, who account.Actor) (wrong []fault.Field) {
-	if _, ok := ownBox(t, who, in.box); !ok {
+func (in postedBegin) check(t *tenant.Tenant, who account.Actor, from origin) (wrong []fault.Field) {
+	if _, ok := from.box(t, who, tenant.MailboxID(in.box)); !ok {
 		wrong = append(wrong, fault.Field{Name: "postfach", Key: "mailbox.error.begin.mailbox"})
 	}
 	switch n := utf8.RuneCountInString(in.subject); {
@@ -220,7 +214,7 @@ func (in postedBegin) check(t *tenant.Tenant, who account.Actor) (wrong []fault.
 
 // beginFile receives one file into the draft.
 func (s *Service) beginFile(r *http.Request, t *tenant.Tenant, who account.Actor, from origin, in *postedBegin, p *web.Part) error {
-	box, ok := ownBox(t, who, in.box)
+	box, ok := from.box(t, who, tenant.MailboxID(in.box))
 	if !ok {
 		in.wrong = append(in.wrong, fault.Field{Name: "files", Key: "mailbox.error.begin.files"})
 		return nil
@@ -332,7 +326,7 @@ func beginViewOf(r *http.Request, t *tenant.Tenant, who account.Actor, from orig
 	if in.box == "" {
 		in.box = string(to.Mailbox)
 	}
-	box, ok := ownBox(t, who, in.box)
+	box, ok := from.box(t, who, tenant.MailboxID(in.box))
 	if !ok {
 		box, _ = t.Mailbox(to.Mailbox)
 	}
@@ -354,7 +348,7 @@ func beginViewOf(r *http.Request, t *tenant.Tenant, who account.Actor, from orig
 		v.BackLabel = i18n.T(ctx, "mailbox.permits.title")
 		v.Lead = i18n.T(ctx, "mailbox.permits.lead", "name", ui.Spelled(to.Contact.Name), "date", i18n.Date(ctx, to.Since))
 	}
-	for _, m := range boxesOf(t, who) {
+	for _, m := range from.boxes(t, who) {
 		v.Boxes.Options = append(v.Boxes.Options, ui.Option{Value: string(m.ID), Label: m.Title(i18n.Lang(ctx)), Selected: m.ID == box.ID})
 	}
 	for _, f := range in.draft.Files {

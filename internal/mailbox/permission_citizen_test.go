@@ -3,6 +3,7 @@ package mailbox_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"poststelle/internal/account"
 	"poststelle/internal/db"
+	"poststelle/internal/fault"
 	"poststelle/internal/mailbox"
 	"poststelle/internal/seal"
 	"poststelle/internal/tenant"
@@ -359,9 +361,27 @@ func TestPermit_SecondMailbox(t *testing.T) {
 	if names := p.signIn(p.Bau).Get(permitsPath).Want(200).Texts("tbody th"); !slices.Equal(names, []string{"Ben Beispiel", "Anna B."}) {
 		t.Errorf("list of the building office: %q", names)
 	}
-	f := staff.Get(permitsPath+"/"+p.permission("tiefbauamt")+"/neu").Want(200).Form(begunForm).Set("postfach", "bauamt").Set("subject", "Frage").Set("body", "Guten Tag")
-	f.Submit("aktion=senden").Want(200)
-	if got := p.text(`select mailbox_id from mailbox_threads`); got != "bauamt" {
+	// What one office may, the clerk's other one may not.
+	page := staff.Get(permitsPath + "/" + p.permission("tiefbauamt") + "/neu").Want(200)
+	if options := page.Texts("select[name=postfach] option"); len(options) != 1 {
+		t.Errorf("mailboxes to write from: %q, want that of the permission", options)
+	}
+	f := page.Form(begunForm).Set("subject", "Frage").Set("body", "Guten Tag")
+	page = f.Add("postfach", "bauamt").Submit("aktion=senden").Want(422)
+	if !page.Contains("Wählen Sie das Postfach") || !page.Contains("Guten Tag") {
+		t.Errorf("another mailbox: %s", page.Text("main"))
+	}
+	if n := p.count(`select count(*) from mailbox_threads`); n != 0 {
+		t.Errorf("%d threads, want none", n)
+	}
+	_, err := p.Service.Begin(t.Context(), p.actor(both), mailbox.Begun{
+		From: p.permission("tiefbauamt"), Permitted: true, Mailbox: "bauamt", Subject: "Frage", Body: "Guten Tag",
+	})
+	if !errors.Is(err, fault.NotFound) {
+		t.Errorf("another mailbox, past the form: %v, want NotFound", err)
+	}
+	page.Form(begunForm).Submit("aktion=senden").Want(200)
+	if got := p.text(`select mailbox_id from mailbox_threads`); got != "tiefbauamt" {
 		t.Errorf("the thread is in %q", got)
 	}
 	if page := anna.Get(permitPath).Want(200); strings.Count(page.Body, "/zuruecknehmen\"") != 2 {
