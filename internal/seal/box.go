@@ -176,15 +176,14 @@ func (o *Opener) recipient(enc []byte) (*hpke.Recipient, error) {
 	return r, err
 }
 
-// maxPlaces is how many boxes share an encapsulation at most; places have two
-// bytes.
-const maxPlaces = 1024
+// maxPlaces is how many boxes share an encapsulation at most.
+const maxPlaces = 64
 
 // rounds lets callers that seal to a key in the same moment share one
 // encapsulation, which costs a hundred times the rest: the first one of a round
 // encapsulates for all, and each gets a key of its own. What could open the boxes
-// of a round is dropped before the first of them exists, so the memory of the one
-// who seals never opens a box that is stored.
+// of a round is dropped before the first of them exists, at a time at which this
+// memory holds what they carry anyway.
 type rounds struct {
 	turn sync.Mutex // held while one encapsulates; who comes meanwhile is the next round
 	mu   sync.Mutex
@@ -218,27 +217,36 @@ func (g *rounds) join(key hpke.PublicKey) (r *round, place int) {
 		<-r.done
 		return r, place
 	}
+	g.lead(r, key)
+	return r, place
+}
+
+// lead finishes a round, whatever happens, so that nobody waits for ever.
+func (g *rounds) lead(r *round, key hpke.PublicKey) {
 	g.turn.Lock()
+	defer close(r.done)
+	defer g.turn.Unlock()
 	runtime.Gosched() // who is about to seal comes along; alone, this does nothing
 	g.mu.Lock()
 	if g.next == r {
 		g.next = nil
 	}
 	g.mu.Unlock()
-	r.encapsulate(key)
-	g.turn.Unlock()
-	close(r.done)
-	return r, place
+	r.err = errUnfinished
+	r.err = r.encapsulate(key)
 }
 
-func (r *round) encapsulate(key hpke.PublicKey) {
+// errUnfinished is what the others of a round get when its leader panicked.
+var errUnfinished = errors.New("encapsulation unfinished")
+
+func (r *round) encapsulate(key hpke.PublicKey) error {
 	enc, s, err := hpke.NewSender(key, hpke.HKDFSHA256(), hpke.ExportOnly(), []byte(labelBox))
 	if err != nil {
-		r.err = err
-		return
+		return err
 	}
 	r.enc, r.keys = enc, make([][]byte, r.places)
 	for i := range r.keys {
 		r.keys[i] = must(s.Export(string(binary.BigEndian.AppendUint16(nil, uint16(i))), boxKeySize))
 	}
+	return nil
 }

@@ -102,6 +102,33 @@ func TestBox_SealedTogether(t *testing.T) {
 	}
 }
 
+// A leader that panics keeps nobody waiting, neither those of its round nor
+// those after them.
+func TestBox_LeaderPanics(t *testing.T) {
+	p, err := seal.NewPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := p.Public()
+	panicked, failed := 0, 0
+	seal.TogetherBroken(public, 5, func(seal func() error) {
+		defer func() {
+			if recover() != nil {
+				panicked++
+			}
+		}()
+		if seal() != nil {
+			failed++
+		}
+	})
+	if panicked != 1 || failed != 4 {
+		t.Errorf("%d panics, %d errors, want 1 and 4", panicked, failed)
+	}
+	if _, err := public.SealBox(nil, nil); err != nil {
+		t.Errorf("after a panic: %v", err)
+	}
+}
+
 // Whoever seals while others encapsulate gets a box that opens.
 func TestBox_SealedAtOnce(t *testing.T) {
 	p, err := seal.NewPair()

@@ -26,3 +26,25 @@ func Together(p Public, n int, f func()) {
 	p.rounds.turn.Unlock()
 	all.Wait()
 }
+
+// TogetherBroken has n callers of f share a round whose leader panics; f calls
+// what seals, one at a time.
+func TogetherBroken(p Public, n int, f func(seal func() error)) {
+	var one sync.Mutex
+	broken := Public{key: nil, rounds: p.rounds}
+	Together(p, n, func() {
+		r, err := func() (r any, err error) {
+			defer func() { r = recover() }()
+			round, _ := broken.rounds.join(broken.key)
+			return nil, round.err
+		}()
+		one.Lock()
+		defer one.Unlock()
+		f(func() error {
+			if r != nil {
+				panic(r)
+			}
+			return err
+		})
+	})
+}
