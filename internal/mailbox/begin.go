@@ -83,7 +83,9 @@ func (o origin) mine(ctx context.Context, tx *db.Tx, who account.Actor) error {
 	return err
 }
 
-// holders returns the accounts that hold it.
+// holders returns the accounts to which a message from here goes. From a thread
+// that began by a permission it goes to nobody before they have written in it:
+// the permission is what counts.
 func (o origin) holders(ctx context.Context, tx *db.Tx, of tenant.ID) (accounts []string, err error) {
 	if o.Permission {
 		p, err := selectPermission(ctx, tx, of, o.ID)
@@ -93,6 +95,12 @@ func (o origin) holders(ctx context.Context, tx *db.Tx, of tenant.ID) (accounts 
 		return []string{p.Account}, err
 	}
 	list, err := selectHolders(ctx, tx, of, o.ID)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	if alone, err := isUnanswered(ctx, tx, of, o.ID); err != nil || alone {
+		return nil, err
+	}
 	for _, h := range list {
 		accounts = append(accounts, h.Account)
 	}
@@ -242,6 +250,11 @@ func (s *Service) commitBegun(ctx context.Context, tx *db.Tx, who account.Actor,
 	}
 	for _, f := range in.Draft.Files {
 		if err := s.Refs.Attach(ctx, tx, string(who.Tenant), f.Blob, m.ID, f.Size); err != nil {
+			return err
+		}
+	}
+	if in.From.Permission {
+		if err := markPermitted(ctx, tx, who.Tenant, th.ID); err != nil {
 			return err
 		}
 	}

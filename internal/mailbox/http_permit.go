@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"poststelle/internal/account"
@@ -27,6 +26,7 @@ type permitView struct {
 	Own             []ownPermit
 	Errors          []ui.FieldError
 	Ended, Away     bool
+	Busy            bool // too much came from this network
 	Cookie          bool // is missing
 }
 
@@ -64,12 +64,17 @@ func (s *Service) postPermit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in := Permit{
-		Mailbox: tenant.MailboxID(form.Get("mailbox")), Name: strings.TrimSpace(form.Get("name")), Reason: strings.TrimSpace(form.Get("wofuer")),
+		Mailbox: tenant.MailboxID(form.Get("mailbox")), Name: oneLine(form.Get("name")), Reason: oneLine(form.Get("wofuer")),
 	}
 	wrong := fieldErrors(fault.FieldsOf(err)).with(in.check(t)...)
 	who, err := s.Accounts.Citizen(r)
 	if err == nil && len(wrong) > 0 {
 		return s.showPermit(w, r, t, who, http.StatusUnprocessableEntity, permitForm(r, t, in, wrong))
+	}
+	if err == nil && !s.mayWrite(t.ID, web.ClientIP(r.Context())) {
+		v := permitForm(r, t, in, nil)
+		v.Busy = true
+		return s.showPermit(w, r, t, who, http.StatusTooManyRequests, v)
 	}
 	if err == nil {
 		err = s.Permit(r.Context(), t, who, in)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"poststelle/internal/account"
@@ -49,7 +50,7 @@ func (in Permit) check(t *tenant.Tenant) (wrong []fault.Field) {
 		wrong = append(wrong, fault.Field{Name: "mailbox", Key: "mailbox.error.permit.mailbox"})
 	}
 	switch n := utf8.RuneCountInString(in.Name); {
-	case n == 0:
+	case !shows(in.Name):
 		wrong = append(wrong, fault.Field{Name: "name", Key: "mailbox.error.permit.name"})
 	case n > maxPermitName:
 		wrong = append(wrong, fault.Field{Name: "name", Key: "mailbox.error.name.long", Args: []any{"n", maxPermitName}})
@@ -58,6 +59,16 @@ func (in Permit) check(t *tenant.Tenant) (wrong []fault.Field) {
 		wrong = append(wrong, fault.Field{Name: "wofuer", Key: "mailbox.error.permit.reason", Args: []any{"n", maxPermitReason}})
 	}
 	return wrong
+}
+
+// oneLine makes one line of a text; only lines that programs send have more.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// shows tells whether a name shows anything: there are letters that are blank.
+func shows(name string) bool {
+	return strings.ContainsFunc(name, func(r rune) bool {
+		return unicode.In(r, unicode.L, unicode.N) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+	})
 }
 
 // Permit stores what a person allows and returns after the commit. A person has
@@ -76,6 +87,33 @@ func (s *Service) Permit(ctx context.Context, t *tenant.Tenant, who account.Citi
 		return fmt.Errorf("mailbox: permit: %w", err)
 	}
 	fresh := false
+	for range 3 { // what is taken back while it changes is given anew
+		if fresh, err = s.givePermission(ctx, p, box); err == nil && !fresh {
+			err = s.changePermission(ctx, t.ID, who, in)
+		}
+		if !errors.Is(err, fault.NotFound) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("mailbox: permit: %w", err)
+	}
+	// The page that follows shows it, if the vault has it by then.
+	if _, err := s.takeIn(ctx); err != nil && !errors.Is(err, fault.Unavailable) {
+		s.Log.Error("intake queue", "error", err)
+	}
+	if !fresh {
+		return nil
+	}
+	if kept, err := s.settlePermissions(ctx, t.ID, []permission{p}); err == nil && kept == 0 {
+		return fmt.Errorf("mailbox: permit: the account is gone: %w", fault.Denied)
+	}
+	return nil // an error is of the vault, which is away: the hourly comparison settles it
+}
+
+// givePermission stores a permission with its keys, and reports false when the
+// person has given this one already.
+func (s *Service) givePermission(ctx context.Context, p permission, box intakeRow) (fresh bool, err error) {
 	err = s.DB.Update(ctx, func(tx *db.Tx) error {
 		if fresh, err = insertPermission(ctx, tx, p); err != nil || !fresh {
 			return err
@@ -86,17 +124,7 @@ func (s *Service) Permit(ctx context.Context, t *tenant.Tenant, who account.Citi
 		tx.AfterCommit(s.wakeIntake)
 		return p.record(ctx, tx, "citizen", "permission.given")
 	})
-	if err == nil && !fresh {
-		err = s.changePermission(ctx, t.ID, who, in)
-	}
-	if err != nil {
-		return fmt.Errorf("mailbox: permit: %w", err)
-	}
-	// The page that follows shows it, if the vault has it by then.
-	if _, err := s.takeIn(ctx); err != nil && !errors.Is(err, fault.Unavailable) {
-		s.Log.Error("intake queue", "error", err)
-	}
-	return nil
+	return fresh, err
 }
 
 func (in Permit) card() card { return card{Subject: in.Reason, Sender: in.Name} }
@@ -134,8 +162,12 @@ func (s *Service) changePermission(ctx context.Context, of tenant.ID, who accoun
 	}
 	p.card = seal.Seal(k, place(of, p.Message, "card"), encode(in.card()))
 	return s.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := updatePermission(ctx, tx, p); err != nil {
+		there, err := updatePermission(ctx, tx, p)
+		if err != nil {
 			return err
+		}
+		if !there {
+			return fault.NotFound
 		}
 		return p.record(ctx, tx, "citizen", "permission.changed")
 	})
@@ -390,26 +422,36 @@ func (s *Service) reapplyPermissions(ctx context.Context, of tenant.ID) error {
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		ids := make([]string, len(rows))
-		for i, p := range rows {
-			ids[i] = p.ID
-		}
-		states, err := s.Vault.State(ctx, string(of), ids)
-		if err != nil {
+		if _, err := s.settlePermissions(ctx, of, rows); err != nil {
 			return err
 		}
-		for _, p := range rows {
-			st, known := states[p.ID]
-			if !known || !st.Gone && slices.Contains(st.Accounts, p.Account) {
-				continue
-			}
-			err := s.DB.Update(ctx, func(tx *db.Tx) error {
-				return s.endPermission(ctx, tx, p, "job:"+jobReapply, "permission.deleted")
-			})
-			if err != nil {
-				return err
-			}
-		}
-		last = ids[len(ids)-1]
+		last = rows[len(rows)-1].ID
 	}
+}
+
+// settlePermissions ends those of some permissions of a tenant whose keys or
+// account the vault knows to be gone, and returns how many are left.
+func (s *Service) settlePermissions(ctx context.Context, of tenant.ID, rows []permission) (kept int, err error) {
+	ids := make([]string, len(rows))
+	for i, p := range rows {
+		ids[i] = p.ID
+	}
+	states, err := s.Vault.State(ctx, string(of), ids)
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range rows {
+		st, known := states[p.ID]
+		if !known || !st.Gone && slices.Contains(st.Accounts, p.Account) {
+			kept++
+			continue
+		}
+		err := s.DB.Update(ctx, func(tx *db.Tx) error {
+			return s.endPermission(ctx, tx, p, "job:"+jobReapply, "permission.deleted")
+		})
+		if err != nil {
+			return kept, err
+		}
+	}
+	return kept, nil
 }

@@ -2,9 +2,9 @@ package mailbox_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,7 +46,7 @@ func (p *post) permission(box string) string {
 func TestPermit(t *testing.T) {
 	p := newPost(t)
 	anna := p.register("anna@post.example")
-	page := anna.Get("/postfach").Want(200).Click("Einer Behörde erlauben, zuerst zu schreiben").Want(200)
+	page := anna.Get("/postfach").Want(200).Click("Post von dieser Behörde bekommen").Want(200)
 	for _, says := range []string{"nur die Beschäftigten der Stelle", "jederzeit zurücknehmen", "Niemand kann hier nach Personen suchen", "darf Ihnen damit Nachrichten", "Sie haben keiner Stelle erlaubt"} {
 		if !page.Contains(says) {
 			t.Errorf("the page does not say %q: %s", says, page.Text("main"))
@@ -121,6 +121,9 @@ func TestPermit_Fields(t *testing.T) {
 		t.Errorf("what was typed is lost: %q %q", f.Get("mailbox"), f.Get("wofuer"))
 	}
 	anna.PostForm(permitPath, "mailbox", "rathaus", "name", "Anna").Want(422) // of another authority
+	for _, blank := range []string{"\u200b\u200d", "\u3164", "\u2800", " - "} {
+		p.permit(anna.Client, "bauamt", blank, "").Want(422)
+	}
 	// The form comes back when the session is over, and when the vault is away.
 	back := func(name string, want int, lose, after func()) {
 		form := anna.Get(permitPath).Want(200).Form("form[action="+permitPath+"]").Set("mailbox", "bauamt").Set("name", "Anna Beispiel").Set("wofuer", "Antrag 7")
@@ -248,6 +251,71 @@ func (p *post) citizen(who person) account.Citizen {
 	g, err := p.Vault.SignInAccount(p.t.Context(), vault.AccountProof{Realm: vault.RealmAll, Mail: who.mail, Password: vaulttest.Password(who.mail)})
 	p.must(err)
 	return account.Citizen{ID: who.id, Grant: g.Token}
+}
+
+// Taking back ends writing first for good: what the office has begun stays as it
+// is, and nothing begins from it before the person has written in it.
+func TestPermit_AfterTakingBack(t *testing.T) {
+	p := newPost(t)
+	anna := p.register("anna@post.example")
+	p.permit(anna.Client, "tiefbauamt", "Anna Beispiel", "")
+	id := p.permission("tiefbauamt")
+	staff := p.signIn(p.Tiefbau)
+	one := staff.Get(permitsPath+"/"+id+"/neu").Want(200).Form(begunForm).Set("subject", "Eins").Set("body", "Guten Tag").Submit("aktion=senden").Want(200)
+	p.settle()
+	if back := anna.Get(permitPath).Want(200).Form(backForm(id)).Submit().Want(200); !back.Contains("bleibt dieser Vorgang mit Ihrem Namen bestehen") {
+		t.Errorf("taken back: %s", back.Text("main"))
+	}
+	if staff.Get(one.Path).Want(200).Contains(one.Path + "/neu") {
+		t.Error("the case offers to write anew")
+	}
+	staff.Get(one.Path + "/neu").Want(409)
+	from := strings.TrimPrefix(one.Path, "/amt/vorgang/")
+	again := mailbox.Begun{From: from, Mailbox: "tiefbauamt", Subject: "Zwei", Body: "Noch einmal"}
+	if _, err := p.Service.Begin(t.Context(), p.actor(p.Tiefbau), again); !errors.Is(err, fault.Conflict) {
+		t.Errorf("begun again: %v, want Conflict", err)
+	}
+	// Who has written may be written to.
+	anna.Get("/postfach/"+from).Want(200).Form(begunForm).Set("body", "Ja, gern.").Submit("aktion=senden").Want(200)
+	p.settle()
+	staff.Get(one.Path + "/neu").Want(200)
+	if _, err := p.Service.Begin(t.Context(), p.actor(p.Tiefbau), again); err != nil {
+		t.Errorf("begun after a letter: %v", err)
+	}
+}
+
+// A permission that was on its way when the account went does not stay.
+func TestPermit_AccountGone(t *testing.T) {
+	p := newPost(t)
+	anna := p.register("anna@post.example")
+	who := p.citizen(anna)
+	wantPath(t, anna.Get("/konto/loeschen").Want(200).Form("form[action=/konto/loeschen]").Check("ja", "ja").Submit(), "/konto/geloescht")
+	p.advance(16 * time.Second)
+	p.settle()
+	err := p.Service.Permit(t.Context(), p.stadt(), who, mailbox.Permit{Mailbox: "tiefbauamt", Name: "Anna Beispiel"})
+	if !errors.Is(err, fault.Denied) {
+		t.Errorf("permit: %v, want Denied", err)
+	}
+	if n := p.count(`select count(*) from mailbox_permissions`); n != 0 {
+		t.Errorf("%d permissions stay", n)
+	}
+}
+
+// One network gives as many permissions as it sends letters.
+func TestPermit_TooMany(t *testing.T) {
+	p := newPost(t, func(p *post) { p.limits.LettersPerHour = 2 })
+	anna := p.register("anna@post.example")
+	anna.Header = http.Header{"X-Forwarded-For": {"192.0.2.1"}}
+	for n, want := range []int{200, 200, 429, 429} {
+		name := fmt.Sprint("Anna ", n)
+		page := p.permit(anna.Client, "tiefbauamt", name, "Antrag").Want(want)
+		if f := page.Form("form[action=" + permitPath + "]"); want == 429 && (f.Get("name") != name || f.Get("wofuer") != "Antrag") {
+			t.Errorf("what was typed is lost: %s", page.Text("main"))
+		}
+	}
+	if p.count(`select count(*) from mailbox_permissions`) != 1 || p.count(`select count(*) from journal_entries where action = 'permission.changed'`) != 1 {
+		t.Error("refused and stored all the same")
+	}
 }
 
 // A deleted account leaves no permission, and none comes back with an older copy
@@ -451,15 +519,13 @@ func TestPermit_VaultDecides(t *testing.T) {
 func TestPermit_Pages(t *testing.T) {
 	p := newPost(t)
 	both := p.hire("beide.aemter", "Beide Ämter", account.Clerk, "tiefbauamt", "bauamt")
-	for i := range 30 {
-		box := tenant.MailboxID("tiefbauamt")
-		if i%3 == 0 {
-			box = "bauamt"
-		}
+	for i := range 15 {
+		g := vaulttest.Citizen(t, p.Vault, vault.RealmAll, "musterstadt", fmt.Sprintf("person-%d@post.example", i))
 		p.advance(time.Duration(i%2) * time.Second) // some at the same time
-		who := account.Citizen{ID: rand.Text()}
-		// No such accounts: the hourly comparison, which does not run here, would end these.
-		p.must(p.Service.Permit(t.Context(), p.stadt(), who, mailbox.Permit{Mailbox: box, Name: fmt.Sprintf("Person %02d", i)}))
+		for n, box := range []tenant.MailboxID{"tiefbauamt", "bauamt"} {
+			in := mailbox.Permit{Mailbox: box, Name: fmt.Sprintf("Person %02d", 2*i+n)}
+			p.must(p.Service.Permit(t.Context(), p.stadt(), account.Citizen{ID: g.Person, Grant: g.Token}, in))
+		}
 	}
 	staff := p.signIn(both)
 	page := staff.Get(permitsPath).Want(200)

@@ -108,12 +108,32 @@ order by id
 limit $3`, string(of), after, limit)
 }
 
-func updatePermission(ctx context.Context, tx *db.Tx, p permission) error {
-	_, err := tx.Exec(ctx, `
+// markPermitted notes that a thread began by a permission.
+func markPermitted(ctx context.Context, tx *db.Tx, of tenant.ID, threadID string) error {
+	_, err := tx.Exec(ctx, `update mailbox_threads set permitted = $3 where tenant_id = $1 and id = $2`, string(of), threadID, true)
+	return err
+}
+
+// isUnanswered tells whether a thread began by a permission and the person has
+// not written in it.
+func isUnanswered(ctx context.Context, tx *db.Tx, of tenant.ID, threadID string) (bool, error) {
+	var n int
+	err := tx.QueryRow(ctx, `
+select count(*)
+from mailbox_threads t
+where t.tenant_id = $1 and t.id = $2 and t.permitted = $3
+and not exists (select 1 from mailbox_messages m where m.thread_id = t.id and m.kind = $4)`,
+		string(of), threadID, true, string(fromCitizen)).Scan(&n)
+	return n > 0, err
+}
+
+// updatePermission reports false when it was taken back meanwhile.
+func updatePermission(ctx context.Context, tx *db.Tx, p permission) (bool, error) {
+	n, err := tx.Exec(ctx, `
 update mailbox_permissions
 set card = $3
 where tenant_id = $1 and id = $2`, string(p.Tenant), p.ID, p.card)
-	return err
+	return n == 1, err
 }
 
 // deletePermission removes the row and the box that may still wait for the vault,

@@ -59,6 +59,7 @@ func threads() personal.Store {
 		{Name: "reply_way", Category: personal.Behaviour},
 		{Name: "notice", Category: personal.Behaviour},
 		{Name: "registered", Category: personal.Behaviour},
+		{Name: "permitted", Category: personal.Behaviour},
 		{Name: "withdrawal", Category: personal.Behaviour},
 		{Name: "received_at", Category: personal.Behaviour},
 		{Name: "assignee", Category: personal.Employment},

@@ -11,4 +11,6 @@ create table mailbox_permissions (
   created_at   {int} not null
 ) {strict};
 create unique index mailbox_permissions_account on mailbox_permissions (account_id, tenant_id, mailbox_id);
+-- A thread that began by a permission: as long as the person has not written in it, nothing more begins from it.
+alter table mailbox_threads add column permitted {bool} not null default false;
 create index mailbox_permissions_mailbox on mailbox_permissions (tenant_id, mailbox_id, created_at, id);
