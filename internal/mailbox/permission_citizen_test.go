@@ -301,6 +301,42 @@ func TestPermit_AccountGone(t *testing.T) {
 	}
 }
 
+// meanwhile is a vault with which something happens right after it gave keys.
+type meanwhile struct {
+	vault.Service
+	happens func()
+}
+
+func (v *meanwhile) AccountCards(ctx context.Context, token, tenant string, messages []string) (map[string]seal.Key, error) {
+	keys, err := v.Service.AccountCards(ctx, token, tenant, messages)
+	if happens := v.happens; happens != nil {
+		v.happens = nil
+		happens()
+	}
+	return keys, err
+}
+
+// What is taken back while it is changed is given anew: the person said so last.
+func TestPermit_ChangedWhileTakenBack(t *testing.T) {
+	p := newPost(t)
+	who := p.citizen(p.register("anna@post.example"))
+	in := mailbox.Permit{Mailbox: "tiefbauamt", Name: "Anna"}
+	p.must(p.Service.Permit(t.Context(), p.stadt(), who, in))
+	first := p.permission("tiefbauamt")
+	between := &meanwhile{Service: p.Service.Vault}
+	between.happens = func() { p.must(p.Service.TakeBack(t.Context(), who, []tenant.ID{"musterstadt"}, first)) }
+	p.Service.Vault = between
+	in.Name = "Anna Beispiel"
+	p.must(p.Service.Permit(t.Context(), p.stadt(), who, in))
+	p.settle()
+	if p.permission("tiefbauamt") == first || p.count(`select count(*) from journal_entries where action = 'permission.changed'`) != 0 {
+		t.Error("a permission that was taken back has changed")
+	}
+	if !p.signIn(p.Tiefbau).Get(permitsPath).Want(200).Contains("Anna Beispiel") {
+		t.Error("the one given last is not there")
+	}
+}
+
 // One network gives as many permissions as it sends letters.
 func TestPermit_TooMany(t *testing.T) {
 	p := newPost(t, func(p *post) { p.limits.LettersPerHour = 2 })
