@@ -83,9 +83,9 @@ func (r Report) WriteText(w io.Writer) error {
 	if p := r.Server; err == nil && p != nil {
 		_, err = fmt.Fprintf(w, "  server: RSS %.1f -> %.1f MB at most, anonymous %.1f -> %.1f MB, %.2f CPU s, %.0f per CPU s\n",
 			mega(p.RSSBefore), mega(p.RSSPeak), mega(p.AnonymousBefore), mega(p.AnonymousPeak), p.CPUSeconds, p.PerCPUSecond)
-	}
-	if p := r.Server; err == nil && p != nil {
-		_, err = fmt.Fprintf(w, "  machine: %.0f %% idle, %.0f %% stolen by its host\n", 100*p.Idle, 100*p.Stolen)
+		if err == nil {
+			_, err = fmt.Fprintf(w, "  machine: %.0f %% idle, %.0f %% stolen by its host\n", 100*p.Idle, 100*p.Stolen)
+		}
 	}
 	return err
 }

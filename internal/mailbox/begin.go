@@ -70,11 +70,12 @@ func (o origin) form() string {
 	return casePath(o.ID) + "/neu"
 }
 
-// mine checks that the clerk may see it, by the rule of the lists.
-func (o origin) mine(ctx context.Context, tx *db.Tx, who account.Actor) error {
+// mine checks that the clerk may see it, by the rule of the lists, and that it
+// is for the mailbox of the new thread.
+func (o origin) mine(ctx context.Context, tx *db.Tx, who account.Actor, box tenant.MailboxID) error {
 	if o.Permission {
 		p, err := permissionFor(ctx, tx, who, o.ID)
-		if err == nil && p.Mailbox != o.Mailbox {
+		if err == nil && p.Mailbox != box {
 			err = fault.NotFound
 		}
 		return err
@@ -146,7 +147,7 @@ type beginInput struct {
 // never sent. The same person gets the same key for the same draft.
 func (s *Service) drawThread(ctx context.Context, who account.Actor, from origin, box tenant.MailboxID, threadID, messageID string) (seal.Key, error) {
 	err := s.DB.Update(ctx, func(tx *db.Tx) error {
-		if err := from.mine(ctx, tx, who); err != nil {
+		if err := from.mine(ctx, tx, who, box); err != nil {
 			return err
 		}
 		ref := string(who.Tenant) + ":" + threadID
@@ -173,7 +174,7 @@ func (s *Service) begunKey(ctx context.Context, who account.Actor, from origin, 
 // begin stores a thread that the office begins. The same draft sent twice stores
 // one thread. It is in the mailbox of the person with the commit.
 func (s *Service) begin(ctx context.Context, who account.Actor, in beginInput) (number string, err error) {
-	to, err := s.contactOf(ctx, who, in.From, in.Mailbox.ID)
+	to, err := s.contactOf(ctx, who, in.From)
 	if err != nil {
 		return "", err
 	}
@@ -213,14 +214,10 @@ func (s *Service) begin(ctx context.Context, who account.Actor, in beginInput) (
 	return number, nil
 }
 
-// contactOf opens what the person said of themselves. A permission for another
-// mailbox than that of the new thread is none.
-func (s *Service) contactOf(ctx context.Context, who account.Actor, from origin, box tenant.MailboxID) (contact, error) {
+// contactOf opens what the person said of themselves.
+func (s *Service) contactOf(ctx context.Context, who account.Actor, from origin) (contact, error) {
 	if from.Permission {
 		p, err := s.permitted(ctx, who, from.ID)
-		if err == nil && p.Mailbox != box {
-			err = fmt.Errorf("mailbox: begin thread: the permission is for another mailbox: %w", fault.NotFound)
-		}
 		return contact{Name: p.Name}, err
 	}
 	o, err := s.openThread(ctx, who, from.ID)

@@ -77,7 +77,7 @@ func (s *Service) postBeginTo(w http.ResponseWriter, r *http.Request, who accoun
 		if !from.Permission || !errors.Is(err, fault.NotFound) {
 			return err
 		}
-		return s.showTakenBack(w, r, from, "", postedText(r, "body"), err)
+		return s.showTakenBack(w, r, who, from, "", postedText(r, "body"), err)
 	}
 	from.Mailbox = to.Mailbox
 	in, err := s.readBegin(r, t, who, from)
@@ -86,9 +86,9 @@ func (s *Service) postBeginTo(w http.ResponseWriter, r *http.Request, who accoun
 	}
 	switch {
 	case errors.Is(err, errNobody):
-		return s.showNobody(w, r, from, in.id, in.body)
+		return s.showNobody(w, r, who, from, in.id, in.body)
 	case from.Permission && errors.Is(err, fault.NotFound):
-		return s.showTakenBack(w, r, from, in.id, in.body, err)
+		return s.showTakenBack(w, r, who, from, in.id, in.body, err)
 	case err != nil:
 		return err
 	case in.draft.Sent != nil: // the same form a second time
@@ -107,11 +107,11 @@ func (s *Service) postBeginTo(w http.ResponseWriter, r *http.Request, who accoun
 // showTakenBack answers who writes from a permission that is none, or none any
 // more: with text to give back it is the page for that, whatever the address
 // names, so that nobody learns which permissions there were.
-func (s *Service) showTakenBack(w http.ResponseWriter, r *http.Request, from origin, draftID, text string, err error) error {
+func (s *Service) showTakenBack(w http.ResponseWriter, r *http.Request, who account.Actor, from origin, draftID, text string, err error) error {
 	if text == "" {
 		return err
 	}
-	return s.showNobody(w, r, from, draftID, text)
+	return s.showNobody(w, r, who, from, draftID, text)
 }
 
 func (s *Service) sendBegun(w http.ResponseWriter, r *http.Request, t *tenant.Tenant, who account.Actor, from origin, in postedBegin) error {
@@ -122,9 +122,9 @@ func (s *Service) sendBegun(w http.ResponseWriter, r *http.Request, t *tenant.Te
 	}, nil)
 	switch {
 	case errors.Is(err, errNobody):
-		return s.showNobody(w, r, from, in.id, in.body)
+		return s.showNobody(w, r, who, from, in.id, in.body)
 	case from.Permission && errors.Is(err, fault.NotFound):
-		return s.showTakenBack(w, r, from, in.id, in.body, err)
+		return s.showTakenBack(w, r, who, from, in.id, in.body, err)
 	case errors.Is(err, fault.Unavailable):
 		return showLost(w, r, fault.Unavailable, in.body)
 	case err != nil:
@@ -255,8 +255,7 @@ func (s *Service) beginDraft(r *http.Request, who account.Actor, from origin, in
 		if len(d.Files) > 0 {
 			in.wrong = append(in.wrong, fault.Field{Name: "files", Key: "mailbox.error.begin.files"})
 		}
-		sess.Delete(draftPrefix + d.ID)
-		s.dropUploads(r.Context(), d.Files)
+		s.discard(r, d)
 	}
 	key := draftPrefix + staffPrefix + in.id
 	if _, ok := sess.Get(key); !ok {
@@ -288,6 +287,15 @@ func (s *Service) beginDraft(r *http.Request, who account.Actor, from origin, in
 		d.K = k[:]
 		return nil
 	})
+}
+
+// discard forgets a draft with its files, unless it is sent or being sent.
+func (s *Service) discard(r *http.Request, d draft) {
+	if d.Sent != nil || d.Sending > 0 {
+		return
+	}
+	web.SessionOf(r).Delete(draftPrefix + d.ID)
+	s.dropUploads(r.Context(), d.Files)
 }
 
 // beginView is the page of a new message to a person.
@@ -359,10 +367,9 @@ func beginViewOf(r *http.Request, t *tenant.Tenant, who account.Actor, from orig
 
 // showNobody says that the person cannot be written to any more, gives the text
 // back and forgets the rest.
-func (s *Service) showNobody(w http.ResponseWriter, r *http.Request, from origin, draftID, text string) error {
-	if d, err := loadDraft(web.SessionOf(r), staffPrefix+draftID); err == nil && d.Values["from"] == from.ID {
-		web.SessionOf(r).Delete(draftPrefix + d.ID)
-		s.dropUploads(r.Context(), d.Files)
+func (s *Service) showNobody(w http.ResponseWriter, r *http.Request, who account.Actor, from origin, draftID, text string) error {
+	if d, err := begunDraft(r, who, from, draftID); err == nil {
+		s.discard(r, d)
 	}
 	v := lostView{Text: text, Thread: from.page(), Nobody: !from.Permission, TakenBack: from.Permission}
 	return web.Render(w, r, http.StatusConflict, web.View{

@@ -249,7 +249,7 @@ func (s *Service) mayAdopt(r *http.Request, c collected) bool {
 
 // excerptOf is the beginning of a text on one line.
 func excerptOf(text string) string {
-	line := strings.Join(strings.Fields(text), " ")
+	line := oneLine(text)
 	if short := []rune(line); len(short) > maxExcerpt {
 		return strings.TrimSpace(string(short[:maxExcerpt-1])) + "…"
 	}

@@ -61,7 +61,7 @@ func (in Permit) check(t *tenant.Tenant) (wrong []fault.Field) {
 	return wrong
 }
 
-// oneLine makes one line of a text; only lines that programs send have more.
+// oneLine makes one line of a text, with single spaces.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // shows tells whether a name shows anything: there are letters that are blank.

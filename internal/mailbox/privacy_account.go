@@ -34,8 +34,8 @@ func holdings() personal.Store {
 	return s
 }
 
-// permissions are those to write first. They are the person's alone: nothing of
-// them stays with the office.
+// permissions are those to write first. They are the person's alone; what the
+// office has begun with one is a thread like others.
 func permissions() personal.Store {
 	s := ofHolder("mailbox_permissions", "mailbox.privacy.account.permissions", []personal.Column{
 		{Name: "id", Category: personal.Identifier},

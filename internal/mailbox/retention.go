@@ -234,7 +234,7 @@ var aNorm = regexp.MustCompile(`(§|\bArt\.?|\bArtikel)\s*\d`)
 // checkException returns the exception that a form asks for, or what is wrong
 // with it. until is a date as 2031-12-31.
 func checkException(norm, until string, now time.Time) (exception, fieldErrors) {
-	e := exception{Norm: strings.Join(strings.Fields(norm), " ")}
+	e := exception{Norm: oneLine(norm)}
 	var wrong fieldErrors
 	add := func(name, key string, args ...any) {
 		wrong = append(wrong, fault.Field{Name: name, Key: key, Args: args})

@@ -25,8 +25,9 @@ const (
 
 // Public is a key that seals boxes: HPKE (RFC 9180) with the hybrid KEM
 // MLKEM768-P256 and HKDF-SHA256 exports a key for each box, which AES-256-GCM
-// uses. It stays secret as long as one of ML-KEM-768 and P-256 holds. Public and its copies may be used by several
-// goroutines at once.
+// uses. What it seals stays secret as long as one of ML-KEM-768 and P-256 holds.
+// Public and its copies may be used by several goroutines at once; only copies
+// share encapsulations.
 type Public struct {
 	key    hpke.PublicKey
 	rounds *rounds
@@ -180,8 +181,8 @@ func (o *Opener) recipient(enc []byte) (*hpke.Recipient, error) {
 const maxPlaces = 64
 
 // rounds lets callers that seal to a key in the same moment share one
-// encapsulation, which costs a hundred times the rest: the first one of a round
-// encapsulates for all, and each gets a key of its own. What could open the boxes
+// encapsulation, which costs most: the first one of a round encapsulates for all,
+// and each gets a key of its own. What could open the boxes
 // of a round is dropped before the first of them exists, at a time at which this
 // memory holds what they carry anyway.
 type rounds struct {
